@@ -1,0 +1,42 @@
+// Which tests run where: plain Node for pure logic and real processes, workerd for the edge.
+import { fileURLToPath } from 'node:url';
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  root: at('..'),
+  test: {
+    projects: [
+      { test: { name: 'tidy', include: ['test/tidy.test.ts'] } },
+      {
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/tidy.test.ts', 'test/edge/**', 'test/end-to-end/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: at('../wrangler.toml') },
+            miniflare: { cf: false, bindings: { TEST_MIGRATIONS: await readD1Migrations(at('../migrations')) } },
+          }),
+        ],
+        test: { name: 'edge', include: ['test/edge/**/*.test.ts'], setupFiles: [at('./edge/apply-migrations.ts')] },
+      },
+      {
+        // Whole stacks of real processes: one file at a time, since each uses both cores.
+        test: {
+          name: 'end-to-end',
+          include: ['test/end-to-end/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
