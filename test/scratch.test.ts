@@ -1,3 +1,0 @@
-import { expect, test } from 'vitest';
-
-test('x', () => expect(process.version).toMatch(/^v24/));
