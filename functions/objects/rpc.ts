@@ -1,0 +1,64 @@
+// What the two Durable Objects promise to each other and to the API. Every method may be repeated.
+
+import type { ClusterProfile } from '../../shared/cluster-profile.ts';
+import type { ClusterSpec } from '../../shared/cluster-spec.ts';
+import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
+import type { AccountAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { GatewayView } from '../../shared/gateway-view.ts';
+import type { ClusterId, EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import type { Observation } from '../../shared/observation.ts';
+import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
+import type { ApiFailure } from '../../shared/problem.ts';
+import type { Result } from '../../shared/result.ts';
+
+export type ClusterCreation = {
+  readonly scope: Scope;
+  readonly clusterId: ClusterId;
+  readonly gatewayId: GatewayId;
+  readonly account: AccountAccess;
+  readonly spec: ClusterSpec;
+  readonly profile: ClusterProfile;
+};
+
+export type ClusterRpc = {
+  create(creation: ClusterCreation): Promise<ClusterView>;
+  /** Null when there is no such cluster (never created, or 72 h after deletion). */
+  view(): Promise<ClusterView | null>;
+  /** Entries with `seq` above `after`, oldest first. */
+  timeline(after: number, limit: number): Promise<TimelineEntry[]>;
+  requestDeletion(actor: string): Promise<Result<ClusterView, ApiFailure>>;
+  requestAbort(actor: string): Promise<Result<ClusterView, ApiFailure>>;
+  accountChanged(account: AccountAccess): Promise<void>;
+  /** From the gateway: outcomes and observations. Returns only after they are stored, so that the gateway may acknowledge. */
+  report(
+    settled: readonly { commandId: CommandId; outcome: CommandOutcome }[],
+    observed: readonly Observation[],
+  ): Promise<void>;
+  gatewayConnected(connected: boolean): Promise<void>;
+  /** Plan again though nothing happened (the cron sweep, when `wakeAt` is overdue). */
+  poke(): Promise<void>;
+};
+
+export type GatewayCreation = {
+  readonly scope: Scope;
+  readonly gatewayId: GatewayId;
+  readonly name: string;
+  /** SHA-256 of the pairing code, base64url. */
+  readonly codeHash: string;
+  readonly codeExpiresAt: EpochMs;
+};
+
+export type GatewayRpc = {
+  create(creation: GatewayCreation): Promise<GatewayView>;
+  view(): Promise<GatewayView | null>;
+  pairingChallenge(codeHash: string, origin: string): Promise<Result<PairingChallenge, ApiFailure>>;
+  pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>>;
+  /** Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn. */
+  enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>>;
+  withdraw(commandIds: readonly CommandId[]): Promise<void>;
+  /**
+   * Runs one command for somebody who waits (validation, inventory, a certificate). Not stored: an asker that is gone asks
+   * again. `GATEWAY_NOT_RUNNING` when no relay is connected, `GATEWAY_NO_ANSWER` after `timeoutMs`.
+   */
+  ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>>;
+};

@@ -1,0 +1,72 @@
+// Gateways and cloud accounts as the API shows them.
+import { z } from 'zod';
+import { Condition } from './cluster-view.ts';
+import { AccountId, EpochMs, GatewayId, RelayNodeId } from './ids.ts';
+
+export const GatewayName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'use lower-case letters, digits and hyphens')
+  .max(63);
+
+export const GatewayCreate = z.strictObject({ name: GatewayName, type: z.literal('maas').default('maas') });
+
+/** unpaired: no relay yet. Computed from the tunnel at the moment of asking, never from the last write. */
+export const GatewayPhase = z.enum(['unpaired', 'connected', 'disconnected', 'deleting', 'deleted']);
+export type GatewayPhase = z.infer<typeof GatewayPhase>;
+
+export const RelayNodeView = z.strictObject({
+  nodeId: RelayNodeId,
+  hostname: z.string(),
+  relayVersion: z.string(),
+  connected: z.boolean(),
+  leader: z.boolean(),
+  lastSeenAt: EpochMs.nullable(),
+  /** SHA-256 of the identity key, as `doctor` prints it. */
+  keyFingerprint: z.string(),
+});
+
+export const GatewayView = z.strictObject({
+  id: GatewayId,
+  name: z.string(),
+  type: z.literal('maas'),
+  phase: GatewayPhase,
+  createdAt: EpochMs,
+  nodes: z.array(RelayNodeView),
+  /** Raw X25519 public key, base64url; null until paired. Secrets are sealed to it. */
+  sealingKey: z.string().nullable(),
+  outstandingCommands: z.int(),
+  conditions: z.array(Condition),
+});
+export type GatewayView = z.infer<typeof GatewayView>;
+
+export const AccountCreate = z.strictObject({
+  name: z.string().min(1).max(64),
+  gatewayId: GatewayId,
+  endpoint: z.url().max(2_048),
+  /** In plain over TLS: sealed on receipt, never stored in this form (architecture ruling 13.16). */
+  apiKey: z.string().max(512),
+  caBundlePem: z.string().max(65_536).nullable().default(null),
+});
+
+export const AccountUpdate = z.strictObject({
+  name: z.string().min(1).max(64).optional(),
+  endpoint: z.url().max(2_048).optional(),
+  apiKey: z.string().max(512).optional(),
+  caBundlePem: z.string().max(65_536).nullable().optional(),
+});
+
+export const AccountView = z.strictObject({
+  id: AccountId,
+  name: z.string(),
+  gatewayId: GatewayId,
+  endpoint: z.string(),
+  /** The MAAS user the key belongs to, and the version, when last validated. */
+  maasUser: z.string(),
+  maasVersion: z.string(),
+  isAdmin: z.boolean(),
+  permissionsMissing: z.array(z.string()),
+  keyVersion: z.int(),
+  validatedAt: EpochMs,
+  createdAt: EpochMs,
+});
+export type AccountView = z.infer<typeof AccountView>;

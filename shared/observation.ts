@@ -1,0 +1,75 @@
+// Facts the relay pushes up while an `observe-cluster` command stands. Level-triggered: each says how one subject is now, so
+// the newest of a subject replaces older ones, and a new session starts with all of them.
+import { z } from 'zod';
+import { Claim } from './claim.ts';
+import { StepOutcome } from './enrolment.ts';
+import { ClusterId, EpochMs, SystemId } from './ids.ts';
+import { REPORT_LOG_BYTES_MAX } from './limits.ts';
+import { MachineFacts } from './machine.ts';
+
+export const ClusterFact = z.discriminatedUnion('kind', [
+  /** The machine of a claim as MAAS shows it. `facts` null: MAAS shows it to us no longer (gone, or somebody else's). */
+  z.strictObject({
+    kind: z.literal('machine'),
+    claim: Claim,
+    systemId: SystemId,
+    /** Whether the machine is (still) ours by the claim (architecture ruling 13.2). */
+    ours: z.boolean(),
+    facts: MachineFacts.nullable(),
+  }),
+  z.strictObject({ kind: z.literal('enrolled'), claim: Claim, systemId: SystemId, address: z.string() }),
+  /** The machine has its bootstrap document. */
+  z.strictObject({ kind: z.literal('document-fetched'), claim: Claim, systemId: SystemId }),
+  z.strictObject({
+    kind: z.literal('step'),
+    claim: Claim,
+    systemId: SystemId,
+    step: z.string(),
+    outcome: StepOutcome,
+    attempt: z.int(),
+    exitCode: z.int().nullable(),
+    log: z.string().max(REPORT_LOG_BYTES_MAX),
+  }),
+  /** The Kubernetes API at the cluster's endpoint answers `/readyz` (or why it does not). */
+  z.strictObject({ kind: z.literal('api-server'), ready: z.boolean(), detail: z.string().max(500) }),
+  z.strictObject({
+    kind: z.literal('node'),
+    name: z.string(),
+    present: z.boolean(),
+    ready: z.boolean(),
+    role: z.enum(['control-plane', 'worker']),
+    providerId: z.string().nullable(),
+    internalIp: z.string().nullable(),
+    kubeletVersion: z.string(),
+    reason: z.string().max(500),
+  }),
+  /** The etcd members by name, read through a healthy one. */
+  z.strictObject({
+    kind: z.literal('etcd-members'),
+    members: z.array(z.strictObject({ id: z.string(), name: z.string(), healthy: z.boolean(), learner: z.boolean() })),
+  }),
+  /** Which machines are Ready changed: a plan that found too few may look again. */
+  z.strictObject({ kind: z.literal('inventory-changed') }),
+]);
+export type ClusterFact = z.infer<typeof ClusterFact>;
+
+export const Observation = z.strictObject({ clusterId: ClusterId, at: EpochMs, fact: ClusterFact });
+export type Observation = z.infer<typeof Observation>;
+
+/** What a fact is about: a newer fact of the same subject replaces an older one. */
+export function factSubject(fact: ClusterFact): string {
+  switch (fact.kind) {
+    case 'machine':
+    case 'enrolled':
+    case 'document-fetched':
+      return `${fact.kind}/${fact.claim}`;
+    case 'step':
+      return `step/${fact.claim}/${fact.step}`;
+    case 'node':
+      return `node/${fact.name}`;
+    case 'api-server':
+    case 'etcd-members':
+    case 'inventory-changed':
+      return fact.kind;
+  }
+}
