@@ -20,6 +20,7 @@ export const ImageFacts = z.strictObject({
   name: z.string(),
   architecture: z.string(),
 });
+export type ImageFacts = z.infer<typeof ImageFacts>;
 
 export const InventoryFacts = z.strictObject({
   observedAt: EpochMs,
