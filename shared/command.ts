@@ -196,6 +196,8 @@ export const CommandFailure = z.discriminatedUnion('code', [
   failure('KUBERNETES_REFUSED', { status: z.int(), reason: z.string() }),
   failure('DRAIN_BLOCKED', { pods: z.array(z.string()).max(100) }),
   failure('NO_QUORUM', {}),
+  /** The relay's disk is full or broken, so it can't journal: nothing was begun. */
+  failure('RELAY_STORAGE', {}),
   failure('RELAY_BUG', {}),
 ]);
 export type CommandFailure = z.infer<typeof CommandFailure>;
