@@ -1,0 +1,95 @@
+// The demo's command line.
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { err, ok, type Result } from '../../shared/result.ts';
+
+export const DEMO_HELP = `npm run demo -- [STORY] [options]
+
+Starts the whole of Slipway on this machine: the control plane (workerd), a lab with a MAAS and its machines, and the real
+relay process. Deploys a cluster, shows what it waits for, and stays up until Ctrl-C.
+
+Stories
+  create                   (default) one cluster: machines, virtual address, Kubernetes, nodes ready
+
+Options
+  --control-plane N        control-plane machines: 1, 3, 5 or 7 (default 1)
+  --workers N              worker machines (default 2)
+  --lab-machines N         machines in the lab's racks (default: the larger of 12 and what is asked + 4)
+  --driver NAME            what plays the machines: simulated (default), cloud-init, or exec:PROGRAM
+  --inventory FILE         a lab.yaml with your own racks
+  --port N                 the control plane's port (default: a free one)
+  --exit                   delete the cluster at the end, check that nothing is left, and leave with 0 or 1
+  --json                   print only one last line of JSON on stdout; progress goes to stderr
+  --help                   this text
+`;
+
+const whole = (name: string, min: number, max: number) =>
+  z.coerce
+    .number(`--${name} takes a number`)
+    .int(`--${name} takes a whole number`)
+    .min(min, `--${name} is at least ${min}`)
+    .max(max, `--${name} is at most ${max}`);
+
+const DemoOptions = z
+  .strictObject({
+    story: z.enum(['create'], 'the only story so far is create'),
+    controlPlane: whole('control-plane', 1, 7).refine((size) => size % 2 === 1, '--control-plane takes 1, 3, 5 or 7'),
+    workers: whole('workers', 0, 1_000),
+    labMachines: whole('lab-machines', 1, 5_000).optional(),
+    driver: z
+      .string()
+      .regex(/^(simulated|cloud-init|exec:.+)$/, '--driver takes simulated, cloud-init or exec:PROGRAM'),
+    inventory: z.string().optional(),
+    port: whole('port', 1, 65_535).optional(),
+    exit: z.boolean(),
+    json: z.boolean(),
+    help: z.boolean(),
+  })
+  .transform((options) => ({
+    ...options,
+    labMachines: options.labMachines ?? Math.max(12, options.controlPlane + options.workers + 4),
+  }));
+export type DemoOptions = z.infer<typeof DemoOptions>;
+
+/** Every mistake is named at once. */
+export function parseDemoOptions(argv: readonly string[]): Result<DemoOptions, string> {
+  let parsed: ReturnType<typeof parseDemoArgs>;
+  try {
+    parsed = parseDemoArgs(argv);
+  } catch (error) {
+    return err(error instanceof Error ? error.message : String(error));
+  }
+  const { values, positionals } = parsed;
+  if (positionals.length > 1) return err(`one story at a time, not ${positionals.join(' ')}`);
+  const options = DemoOptions.safeParse({
+    story: positionals[0] ?? 'create',
+    controlPlane: values['control-plane'],
+    workers: values.workers,
+    labMachines: values['lab-machines'],
+    driver: values.driver,
+    inventory: values.inventory,
+    port: values.port,
+    exit: values.exit,
+    json: values.json,
+    help: values.help,
+  });
+  return options.success ? ok(options.data) : err(options.error.issues.map((issue) => issue.message).join('\n'));
+}
+
+function parseDemoArgs(argv: readonly string[]) {
+  return parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      'control-plane': { type: 'string', default: '1' },
+      workers: { type: 'string', default: '2' },
+      'lab-machines': { type: 'string' },
+      driver: { type: 'string', default: 'simulated' },
+      inventory: { type: 'string' },
+      port: { type: 'string' },
+      exit: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+}

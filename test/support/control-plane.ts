@@ -1,0 +1,143 @@
+// The control plane on this machine: the Worker's own bundle in workerd, with real Durable Objects, alarms, D1 and sockets,
+// through Miniflare. The same state folder again gives the same control plane again.
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { Miniflare } from 'miniflare';
+import { COMPATIBILITY_DATE, DATABASE_BINDING, OBJECT_BINDINGS } from '../../functions/bindings.ts';
+import type { Waits } from '../../shared/limits.ts';
+import { ensureDeploySecrets } from './deploy-secrets.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const WORKER = 'slipway';
+
+export type ControlPlane = {
+  readonly url: string;
+  readonly setupSecret: string;
+  close(): Promise<void>;
+};
+
+export type ControlPlaneOptions = {
+  /** Durable Objects, D1 and the deploy secrets live here. */
+  readonly stateDir: string;
+  /** A free port when left out. */
+  readonly port?: number;
+  readonly waits?: Partial<Waits>;
+};
+
+export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  mkdirSync(options.stateDir, { recursive: true });
+  const secrets = await ensureDeploySecrets(options.stateDir);
+  const port = options.port ?? (await freePort());
+  const url = `http://127.0.0.1:${port}`;
+  const before = { SIGINT: process.listeners('SIGINT'), SIGTERM: process.listeners('SIGTERM') };
+  const miniflare = new Miniflare(
+    miniflareOptions(options, port, await bundleWorker(), {
+      SETUP_SECRET: secrets.setupSecret,
+      COMMAND_KEY: secrets.commandKey,
+      PUBLIC_ORIGIN: url,
+      WAITS: JSON.stringify(options.waits ?? {}),
+    }),
+  );
+  await miniflare.ready;
+  restoreSignals(before);
+  await applyMigrations(miniflare);
+  return { url, setupSecret: secrets.setupSecret, close: () => miniflare.dispose() };
+}
+
+function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: string, text: Record<string, string>) {
+  const objects = Object.entries(OBJECT_BINDINGS);
+  return {
+    host: '127.0.0.1',
+    port,
+    cf: false as const,
+    logRequests: false,
+    telemetry: { enabled: false },
+    resourcePersistencePath: join(options.stateDir, 'resources'),
+    workers: [
+      {
+        config: {
+          name: WORKER,
+          compatibilityDate: COMPATIBILITY_DATE,
+          manifest: {
+            mainModule: 'worker.mjs',
+            modulesRoot: ROOT,
+            modules: { 'worker.mjs': { type: 'esm' as const, contents: bundle } },
+          },
+          env: {
+            [DATABASE_BINDING]: { type: 'd1' as const, id: WORKER },
+            ...Object.fromEntries(
+              objects.map(([binding, exportName]) => [
+                binding,
+                { type: 'durable-object' as const, worker: WORKER, exportName },
+              ]),
+            ),
+            ...Object.fromEntries(
+              Object.entries(text).map(([name, value]) => [name, { type: 'text' as const, value }]),
+            ),
+          },
+          exports: Object.fromEntries(
+            objects.map(([, exportName]) => [
+              exportName,
+              { type: 'durable-object' as const, storage: 'sqlite' as const },
+            ]),
+          ),
+        },
+        dev: { rootPath: ROOT },
+      },
+    ],
+  };
+}
+
+async function bundleWorker(): Promise<string> {
+  const built = await build({
+    entryPoints: [join(ROOT, 'functions/worker.ts')],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2023',
+    conditions: ['workerd', 'worker', 'browser'],
+    external: ['cloudflare:*', 'node:*'],
+    logLevel: 'error',
+  });
+  const file = built.outputFiles[0];
+  if (file === undefined) throw new Error('esbuild made no bundle of functions/worker.ts');
+  return file.text;
+}
+
+/** Miniflare ends the process on a signal before anyone may clean up (workers.md §3): take its listeners off again. */
+function restoreSignals(before: Record<'SIGINT' | 'SIGTERM', NodeJS.SignalsListener[]>): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    for (const listener of process.listeners(signal))
+      if (!before[signal].includes(listener)) process.removeListener(signal, listener);
+  }
+}
+
+/** Each migration runs once, in order; a table of ours remembers which ran. */
+async function applyMigrations(miniflare: Miniflare): Promise<void> {
+  const database = await miniflare.getD1Database(DATABASE_BINDING, WORKER);
+  await database.prepare('CREATE TABLE IF NOT EXISTS applied_migrations (name TEXT PRIMARY KEY)').run();
+  const folder = join(ROOT, 'migrations');
+  for (const name of readdirSync(folder)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()) {
+    const done = await database.prepare('SELECT name FROM applied_migrations WHERE name = ?').bind(name).first();
+    if (done !== null) continue;
+    const statements = readFileSync(join(folder, name), 'utf8').split('--> statement-breakpoint');
+    await database.batch([
+      ...statements.map((statement) => database.prepare(statement)),
+      database.prepare('INSERT INTO applied_migrations (name) VALUES (?)').bind(name),
+    ]);
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('the system gave no port');
+  return address.port;
+}
