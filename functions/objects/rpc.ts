@@ -3,7 +3,7 @@
 import type { ClusterProfile } from '../../shared/cluster-profile.ts';
 import type { ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
-import type { AccountAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { AccountAccess, ClusterAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView } from '../../shared/gateway-view.ts';
 import type { ClusterId, EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
 import type { Observation } from '../../shared/observation.ts';
@@ -26,6 +26,8 @@ export type ClusterRpc = {
   view(): Promise<ClusterView | null>;
   /** Entries with `seq` above `after`, oldest first. */
   timeline(after: number, limit: number): Promise<TimelineEntry[]>;
+  /** What opens the cluster's Kubernetes API (ciphertext); null until it has both an identity and an endpoint. */
+  access(): Promise<ClusterAccess | null>;
   requestDeletion(actor: string): Promise<Result<ClusterView, ApiFailure>>;
   requestAbort(actor: string): Promise<Result<ClusterView, ApiFailure>>;
   accountChanged(account: AccountAccess): Promise<void>;
@@ -51,6 +53,10 @@ export type GatewayCreation = {
 export type GatewayRpc = {
   create(creation: GatewayCreation): Promise<GatewayView>;
   view(): Promise<GatewayView | null>;
+  /** A new code instead of the old one. `PAIRING_CODE_USED` when a relay has paired already. */
+  renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>>;
+  /** The gateway is deleted: closes its sockets as revoked and forgets everything. The API has made sure that no cluster is left. */
+  remove(): Promise<void>;
   pairingChallenge(codeHash: string, origin: string): Promise<Result<PairingChallenge, ApiFailure>>;
   pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>>;
   /** Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn. */
