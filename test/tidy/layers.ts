@@ -9,7 +9,16 @@ export type Layer = {
   readonly packages: readonly string[];
 };
 
-const EDGE_PACKAGES = ['hono', 'zod', 'cloudflare:workers', '@hpke/core', '@peculiar/x509', 'js-yaml', 'ipaddr.js'];
+const EDGE_PACKAGES = [
+  'hono',
+  'zod',
+  'cloudflare:workers',
+  '@hpke/core',
+  '@peculiar/x509',
+  'reflect-metadata',
+  'js-yaml',
+  'ipaddr.js',
+];
 
 export const LAYERS: readonly Layer[] = [
   { name: 'shared', files: ['shared/'], may: [], packages: ['zod'] },
@@ -73,6 +82,7 @@ export const LAYERS: readonly Layer[] = [
       'undici',
       '@hpke/core',
       '@peculiar/x509',
+      'reflect-metadata',
       '@kubernetes/client-node',
       'js-yaml',
       'ipaddr.js',
