@@ -11,6 +11,17 @@ export const API_BODY_BYTES_MAX = 1_048_576;
 export const API_JSON_DEPTH_MAX = 32;
 export const API_PAGE_SIZE_MAX = 200;
 export const API_PAGE_SIZE_DEFAULT = 50;
+/** How long the API waits for one answer of an object: they answer from memory and SQLite, so more is a fault. */
+export const API_OBJECT_MS_MAX = 10 * SECOND_MS;
+/** How long the API waits for a relay's answer: one MAAS call at its longest, and slack for the tunnel. */
+export const API_ASK_MS_MAX = 45 * SECOND_MS;
+/** An event stream ends after this long; the client resumes with Last-Event-ID. */
+export const EVENT_STREAM_MS_MAX = 5 * MINUTE_MS;
+export const EVENT_STREAM_POLL_MS = SECOND_MS;
+/** A comment this often keeps proxies from closing a quiet stream. */
+export const EVENT_STREAM_BEAT_MS = 15 * SECOND_MS;
+/** A request that holds an Idempotency-Key and has not ended after this long has died; the key may be taken over. */
+export const IDEMPOTENCY_LOCK_MS = 2 * MINUTE_MS;
 /** How long an Idempotency-Key answers with the first result (features C6). */
 export const IDEMPOTENCY_KEY_MS = 24 * HOUR_MS;
 /** A deleted cluster stays readable and its name stays taken this long (architecture ruling 13.12). */

@@ -30,7 +30,7 @@ export function base32(bytes: Uint8Array): string {
 /** @param random 20 bytes  @param keyFingerprint the first 10 bytes of SHA-256 of the raw command key */
 export function makePairingCode(random: Uint8Array, keyFingerprint: Uint8Array): PairingCode {
   const body = `pcg1_${base32(random.slice(0, 20))}_${base32(keyFingerprint.slice(0, 10))}`;
-  return PairingCode.parse(`${body}_${checkOf(body)}`);
+  return PairingCode.parse(`${body}_${checkText(body)}`);
 }
 
 /** Why a code can't be right, told before anything is sent; null when it is well-formed. Spaces and capitals are forgiven. */
@@ -39,11 +39,11 @@ export function readPairingCode(typed: string): { code: PairingCode; keyFingerpr
   if (!code.success) return null;
   const [, , keyFingerprint = '', check] = code.data.split('_');
   const body = code.data.slice(0, code.data.lastIndexOf('_'));
-  return check === checkOf(body) ? { code: code.data, keyFingerprint } : null;
+  return check === checkText(body) ? { code: code.data, keyFingerprint } : null;
 }
 
 /** CRC-32 (IEEE) in base32: finds a mistyped character, proves nothing. */
-function checkOf(body: string): string {
+export function checkText(body: string): string {
   let crc = 0xffffffff;
   for (const character of body) {
     crc ^= character.charCodeAt(0);

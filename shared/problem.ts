@@ -38,6 +38,12 @@ const CATALOGUE = {
     todo: 'Use the SETUP_SECRET this deployment was given.',
   },
   RATE_LIMITED: { status: 429, title: 'Too many requests', todo: 'Wait as long as `retry-after` says.' },
+  API_KEY_NAME_TAKEN: { status: 409, title: 'An API key has this name', todo: 'Choose another name.' },
+  LAST_ADMIN_KEY: {
+    status: 409,
+    title: 'This is the last key of a tenant admin',
+    todo: 'Make another tenant-admin key first.',
+  },
   // --- idempotency
   IDEMPOTENCY_KEY_REUSED: {
     status: 422,
@@ -131,6 +137,11 @@ const CATALOGUE = {
     title: 'What answers is not a MAAS we understand',
     todo: 'Check the endpoint (…/MAAS) and that MAAS is 3.0 or later.',
   },
+  SITE_FORBIDS: {
+    status: 422,
+    title: 'The site’s own settings do not allow this',
+    todo: 'See `detail`; the operator of the gateway host decides.',
+  },
   // --- profiles and clusters
   PROFILE_REQUIRED: {
     status: 422,
@@ -161,6 +172,21 @@ const CATALOGUE = {
   POOL_NAME_TAKEN: { status: 422, title: 'Two pools have one name', todo: 'Name pools differently.' },
   CIDR_OVERLAP: { status: 422, title: 'Two networks overlap', todo: 'Change the one named in `detail`.' },
   IPV6_UNSUPPORTED: { status: 422, title: 'IPv6 is not supported yet', todo: 'Use IPv4 addresses.' },
+  PROFILE_VERSION_TAKEN: {
+    status: 409,
+    title: 'The profile has this version already',
+    todo: 'Versions never change: give a new version.',
+  },
+  PROFILE_IN_USE: {
+    status: 409,
+    title: 'Clusters use this profile',
+    todo: 'Delete the clusters listed, then try again.',
+  },
+  PROFILE_BUILT_IN: {
+    status: 409,
+    title: 'The profile is built in',
+    todo: 'Make your own: POST /v1/cluster-profiles.',
+  },
   NO_MATCHING_MACHINE: {
     status: 409,
     title: 'Not enough machines match',
