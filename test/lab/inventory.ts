@@ -57,6 +57,8 @@ const subnetSchema = z.strictObject({
   reserved: z.array(rangeSchema).default([]),
 });
 
+export type InventorySubnet = z.infer<typeof subnetSchema>;
+
 const imageSchema = z.strictObject({
   /** `ubuntu/noble` for a synced image, `custom/NAME` for an uploaded one. */
   name: z.string().regex(/^[a-z0-9-]+\/[a-z0-9.-]+$/),
