@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
-import { COMPATIBILITY_DATE, DATABASE_BINDING, OBJECT_BINDINGS } from '../../functions/bindings.ts';
+import { BINDINGS } from '../../functions/bindings.ts';
 import type { Waits } from '../../shared/limits.ts';
 import { ensureDeploySecrets } from './deploy-secrets.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const WORKER = 'slipway';
+const { name: WORKER, catalogue: CATALOGUE } = BINDINGS;
 
 export type ControlPlane = {
   readonly url: string;
@@ -48,7 +48,6 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
 }
 
 function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: string, text: Record<string, string>) {
-  const objects = Object.entries(OBJECT_BINDINGS);
   return {
     host: '127.0.0.1',
     port,
@@ -60,16 +59,17 @@ function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: st
       {
         config: {
           name: WORKER,
-          compatibilityDate: COMPATIBILITY_DATE,
+          compatibilityDate: BINDINGS.compatibilityDate,
+          compatibilityFlags: [...BINDINGS.compatibilityFlags],
           manifest: {
             mainModule: 'worker.mjs',
             modulesRoot: ROOT,
             modules: { 'worker.mjs': { type: 'esm' as const, contents: bundle } },
           },
           env: {
-            [DATABASE_BINDING]: { type: 'd1' as const, id: WORKER },
+            [CATALOGUE.binding]: { type: 'd1' as const, id: WORKER },
             ...Object.fromEntries(
-              objects.map(([binding, exportName]) => [
+              BINDINGS.objects.map(({ binding, className: exportName }) => [
                 binding,
                 { type: 'durable-object' as const, worker: WORKER, exportName },
               ]),
@@ -79,7 +79,7 @@ function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: st
             ),
           },
           exports: Object.fromEntries(
-            objects.map(([, exportName]) => [
+            BINDINGS.objects.map(({ className: exportName }) => [
               exportName,
               { type: 'durable-object' as const, storage: 'sqlite' as const },
             ]),
@@ -93,7 +93,7 @@ function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: st
 
 async function bundleWorker(): Promise<string> {
   const built = await build({
-    entryPoints: [join(ROOT, 'functions/worker.ts')],
+    entryPoints: [join(ROOT, BINDINGS.main)],
     bundle: true,
     write: false,
     format: 'esm',
@@ -117,9 +117,9 @@ function restoreSignals(before: Record<'SIGINT' | 'SIGTERM', NodeJS.SignalsListe
 
 /** Each migration runs once, in order; a table of ours remembers which ran. */
 async function applyMigrations(miniflare: Miniflare): Promise<void> {
-  const database = await miniflare.getD1Database(DATABASE_BINDING, WORKER);
+  const database = await miniflare.getD1Database(CATALOGUE.binding, WORKER);
   await database.prepare('CREATE TABLE IF NOT EXISTS applied_migrations (name TEXT PRIMARY KEY)').run();
-  const folder = join(ROOT, 'migrations');
+  const folder = join(ROOT, CATALOGUE.migrations);
   for (const name of readdirSync(folder)
     .filter((file) => file.endsWith('.sql'))
     .sort()) {
