@@ -21,6 +21,9 @@ import type { MaasAnswer, MaasTransport } from './transport.ts';
 /** Ruling 13.8: every call ends here; a change that was cut off counts as an unknown outcome. */
 export const CALL_TIMEOUT_MS = 30_000;
 
+/** Of an error's text; far more than any failure tells. */
+const ERROR_BODY_LENGTH_MAX = 64 * 1024;
+
 export type Pairs = readonly (readonly [name: string, value: string])[];
 
 export type GetCall<T> = {
@@ -158,7 +161,8 @@ async function exchange(
   });
   if (!passed.ok) return err(tooManyCalls(kind));
   if (passed.value.ok) return passed.value;
-  return err(clean(account, failureOfTransport(passed.value.error, kind)));
+  const lost = passed.value.error;
+  return err(failureOfTransport({ ...lost, detail: clean(account, lost.detail) }, kind));
 }
 
 function parseAnswer<T>(
@@ -167,14 +171,19 @@ function parseAnswer<T>(
   answer: MaasAnswer,
   schema: z.ZodType<T>,
 ): Result<T, MaasFailure> {
-  const failure = failureOfAnswer(answer, kind);
-  if (failure !== null) return err(clean(account, failure));
+  if (answer.status < 200 || answer.status > 299) {
+    const failure = failureOfAnswer(
+      { ...answer, body: clean(account, answer.body.slice(0, ERROR_BODY_LENGTH_MAX)) },
+      kind,
+    );
+    if (failure !== null) return err(failure);
+  }
   // Releases and deletions answer 204 with nothing.
   const parsed = schema.safeParse(answer.body === '' ? null : parseJson(answer.body));
   if (parsed.success) return ok(parsed.data);
   const issue = parsed.error.issues[0];
   const problem = `the answer is not as MAAS gives it (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`;
-  return err(clean(account, unreadableAnswer(problem, kind)));
+  return err(unreadableAnswer(clean(account, problem), kind));
 }
 
 const tooManyCalls = (kind: CallKind): MaasFailure => ({
@@ -183,8 +192,7 @@ const tooManyCalls = (kind: CallKind): MaasFailure => ({
   detail: `${kind.operation} was not sent: too many calls wait for this MAAS`,
 });
 
-const clean = ({ key }: Account, failure: MaasFailure): MaasFailure =>
-  withoutSecrets(failure, [key.secret, key.token, key.consumer]);
+const clean = ({ key }: Account, text: string): string => withoutSecrets(text, [key.secret, key.token, key.consumer]);
 
 function encode(pairs: Pairs): string {
   const encoded = new URLSearchParams();

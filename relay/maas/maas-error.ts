@@ -77,13 +77,17 @@ export function addressNotHeld(answer: MaasAnswer): boolean {
   return answer.status === 400 && answer.body.includes('does not belong to the requesting user');
 }
 
-/** The failure with every given secret blotted out: MAAS quotes requests in its errors, and a 401 even the real secret. */
-export function withoutSecrets(failure: MaasFailure, secrets: readonly string[]): MaasFailure {
-  const clean = (text: string): string =>
-    secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '***')), text);
-  if (failure.code !== 'MAAS_REFUSED') return { ...failure, detail: clean(failure.detail) };
-  const fields = Object.entries(failure.fields).map(([name, said]) => [clean(name), said.map(clean)] as const);
-  return { ...failure, detail: clean(failure.detail), fields: Object.fromEntries(fields) };
+/** MAAS's keys have parts of 18, 18 and 32 characters; a shorter text is no secret and could be part of any word. */
+const SECRET_LENGTH_MIN = 8;
+
+/**
+ * `text` with every secret blotted out. Do it before an answer is judged, not after: a text cut to length could keep the
+ * first half of a secret. MAAS quotes requests in its errors, and a 401 even the real secret.
+ */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets
+    .filter((secret) => secret.length >= SECRET_LENGTH_MIN)
+    .reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
 }
 
 /** Never quotes the body: after a wrong secret it holds the right one. */
