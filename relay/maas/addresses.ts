@@ -64,16 +64,20 @@ async function holds(maas: MaasClient, ip: string): Promise<Result<boolean, Maas
   return own.ok ? ok(own.value.some((address) => address.ip === ip)) : own;
 }
 
+/** Awaited directly before a change is sent, since looks come first here: when it fails, that is told and nothing is sent. */
+export type Confirm<F> = () => Promise<Result<unknown, F>>;
+
 export type NamedIp = { readonly ip: string; readonly fqdn: string };
 
 /**
  * Reserves `ip` under `fqdn`; ok when it is so already, so it may be repeated, also after an unknown outcome.
  * One caller per name at a time: between look and reserve MAAS offers no lock.
  */
-export async function reserveAddress(
+export async function reserveAddress<F = never>(
   maas: MaasClient,
   { ip, fqdn }: NamedIp,
-): Promise<Result<NamedIp, AddressFailure>> {
+  confirm?: Confirm<F>,
+): Promise<Result<NamedIp, AddressFailure | F>> {
   const found = await findAddress(maas, fqdn);
   if (!found.ok) return found;
   if (found.value.some((address) => address.ip === ip && address.ours)) return ok({ ip, fqdn });
@@ -82,6 +86,8 @@ export async function reserveAddress(
     const detail = `${fqdn} already names ${addresses.join(', ')}`;
     return err({ code: 'ADDRESS_NAME_TAKEN', fqdn, addresses, detail });
   }
+  const confirmed = await confirm?.();
+  if (confirmed?.ok === false) return confirmed;
   const reserved = await maas.post({
     operation: 'ipaddresses.reserve',
     path: 'ipaddresses/',
@@ -113,13 +119,16 @@ function refusalOf(ip: string, why: AddressRefusal): AddressFailure {
  * Gives `ip` back, and its DNS name with it, if it is ours under exactly this name; else nothing is touched and the
  * answer is `absent`. May be repeated.
  */
-export async function releaseAddress(
+export async function releaseAddress<F = never>(
   maas: MaasClient,
   { ip, fqdn }: NamedIp,
-): Promise<Result<'released' | 'absent', MaasFailure>> {
+  confirm?: Confirm<F>,
+): Promise<Result<'released' | 'absent', MaasFailure | F>> {
   const found = await findAddress(maas, fqdn);
   if (!found.ok) return found;
   if (!found.value.some((address) => address.ip === ip && address.ours)) return ok('absent');
+  const confirmed = await confirm?.();
+  if (confirmed?.ok === false) return confirmed;
   const released = await maas.post({
     operation: 'ipaddresses.release',
     path: 'ipaddresses/',

@@ -18,7 +18,10 @@ import type { RequestGate } from './request-gate.ts';
 import { signRequest } from './sign-request.ts';
 import type { MaasAnswer, MaasTransport } from './transport.ts';
 
-/** Ruling 13.8: every call ends here; a change that was cut off counts as an unknown outcome. */
+/**
+ * Ruling 13.8: a call ends here, the wait at the region's gate included, so that a change never reaches MAAS later than
+ * this after the caller was allowed to make it. One that was cut off counts as an unknown outcome.
+ */
 export const CALL_TIMEOUT_MS = 30_000;
 
 /** Of an error's text; far more than any failure tells. */
@@ -145,7 +148,7 @@ async function exchange(
 ): Promise<Result<MaasAnswer, MaasFailure>> {
   const { method, body } = outgoing;
   const url = `${account.endpoint}/api/2.0/${outgoing.path}`;
-  const passed = await account.gate.run(() => {
+  const passed = await account.gate.run((waitedMs) => {
     // Signed here, not before: the wait at the gate must not age the time stamp.
     const signature = outgoing.anonymous
       ? {}
@@ -156,7 +159,7 @@ async function exchange(
       url,
       headers: { accept: 'application/json', ...form, ...signature },
       ...(body === undefined ? {} : { body }),
-      timeoutMs: CALL_TIMEOUT_MS,
+      timeoutMs: CALL_TIMEOUT_MS - Math.ceil(waitedMs),
     });
   });
   if (!passed.ok) return err(tooManyCalls(kind));

@@ -102,6 +102,15 @@ describe('reserving', () => {
   });
 });
 
+test('a change that is not confirmed is not sent', async () => {
+  const fenced = async () => ({ ok: false, error: 'fenced' }) as const;
+  const free = scriptedMaas(region().script);
+  expect(await reserveAddress(free.maas, { ip: IP, fqdn: FQDN }, fenced)).toEqual({ ok: false, error: 'fenced' });
+  const held = scriptedMaas(region({ [FQDN]: [IP] }, [IP]).script);
+  expect(await releaseAddress(held.maas, { ip: IP, fqdn: FQDN }, fenced)).toEqual({ ok: false, error: 'fenced' });
+  expect(changes(free.asked) + changes(held.asked)).toBe(0);
+});
+
 describe('releasing', () => {
   test('frees address and name, and may be repeated', async () => {
     const { script, own } = region({ [FQDN]: [IP] }, [IP]);

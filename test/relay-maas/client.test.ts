@@ -136,10 +136,13 @@ describe('a call', () => {
 
   test('asks once whose key it is, but again after a failure', async () => {
     let asked = 0;
-    const { maas } = scriptedMaas(() => {
-      asked += 1;
-      return asked === 1 ? fails('NEVER_SENT') : says(200, { username: 'alice', is_superuser: true });
-    }, null);
+    const { maas } = scriptedMaas(
+      () => {
+        asked += 1;
+        return asked === 1 ? fails('NEVER_SENT') : says(200, { username: 'alice', is_superuser: true });
+      },
+      { whoami: null },
+    );
     expect((await maas.user()).ok).toBe(false);
     expect(await maas.user()).toEqual({ ok: true, value: { username: 'alice', is_superuser: true } });
     await maas.user();
@@ -176,6 +179,19 @@ describe("the region's gate", () => {
     expect(started).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
+  test('counts the wait into the 30 s of the call', async () => {
+    let now = 0;
+    const gate = createRequestGate(() => now);
+    const first = pending();
+    const running = Array.from({ length: 4 }, () => gate.run(() => first.promise));
+    const { maas, asked } = scriptedMaas(() => says(200, 'null'), { gateOf: () => gate });
+    const waiting = maas.get({ operation: 'x', path: 'zones/', answer: z.null() });
+    now = 12_000;
+    first.resolve();
+    await Promise.all([...running, waiting]);
+    expect(asked[0]?.request.timeoutMs).toBe(18_000);
+  });
+
   test('gives the place back when the work throws', async () => {
     const gate = createRequestGate(() => 0);
     for (let at = 0; at < 5; at += 1)
@@ -195,7 +211,7 @@ describe("the region's gate", () => {
       }),
     );
     expect(await gate.run(async () => {})).toEqual({ ok: false, error: 'queue-full' });
-    now = 30_001;
+    now = 15_001;
     first.resolve();
     await Promise.all(running);
     expect(new Set((await Promise.all(waiting)).map((run) => (run.ok ? 'ran' : run.error)))).toEqual(

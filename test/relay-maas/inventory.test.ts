@@ -102,7 +102,7 @@ describe('the account', () => {
     });
   });
   test('of an administrator misses nothing', async () => {
-    const { maas } = scriptedMaas(site, { username: 'admin', is_superuser: true });
+    const { maas } = scriptedMaas(site, { whoami: { username: 'admin', is_superuser: true } });
     expect(await observeAccount(maas)).toMatchObject({ value: { isAdmin: true, permissionsMissing: [] } });
   });
   test('that may not read something still validates, and says so', async () => {
@@ -128,7 +128,7 @@ describe('the account', () => {
     [says(401, "Authorization Error: 'Expired timestamp: given 1 and now 9'"), 'MAAS_CLOCK_SKEW'],
     [fails('NEVER_SENT'), 'MAAS_UNREACHABLE'],
   ])('that can not be used says why (%#)', async (answer, code) => {
-    const { maas } = scriptedMaas((call) => (call.path === 'users/' ? answer : site(call)), null);
+    const { maas } = scriptedMaas((call) => (call.path === 'users/' ? answer : site(call)), { whoami: null });
     expect(await observeAccount(maas)).toMatchObject({ error: { code } });
   });
   test('at a place that is no MAAS is broken', async () => {

@@ -1,7 +1,7 @@
 // A MAAS client whose transport is a script: each test says what MAAS would answer and looks at what was asked.
 
 import { createMaasClient, type MaasClient } from '../../relay/maas/client.ts';
-import { createRegionGates } from '../../relay/maas/request-gate.ts';
+import { createRegionGates, type RequestGate } from '../../relay/maas/request-gate.ts';
 import type { MaasAnswer, MaasRequest, TransportFailure } from '../../relay/maas/transport.ts';
 import type { Claim, ClaimParts } from '../../shared/claim.ts';
 import { claimOf } from '../../shared/claim.ts';
@@ -34,14 +34,20 @@ export const fails = (code: 'NEVER_SENT' | 'MAYBE_SENT' | 'ANSWER_TOO_LARGE', de
 });
 
 /** `users/?op=whoami` is answered as the plain user `slipway` unless the script is told to see it too. */
-export function scriptedMaas(script: Script, whoami: unknown = { username: 'slipway', is_superuser: false }) {
+export function scriptedMaas(
+  script: Script,
+  {
+    whoami = { username: 'slipway', is_superuser: false },
+    gateOf = createRegionGates(() => NOW_MS),
+  }: { whoami?: unknown; gateOf?: (endpoint: string) => RequestGate } = {},
+) {
   const asked: Asked[] = [];
   const created = createMaasClient({
     endpoint: 'http://maas.test:5240/MAAS',
     apiKey: API_KEY,
     now: () => NOW_MS,
     random: numbers(),
-    gateOf: createRegionGates(() => NOW_MS),
+    gateOf,
     transport: async (request) => {
       const url = new URL(request.url);
       const call = {
