@@ -1,0 +1,256 @@
+// Clusters as lists show them, and the names they hold. What a cluster is, its object says; it projects itself here with
+// every step (architecture §4). Nothing here decides about a cluster.
+import { and, desc, eq, isNotNull, lt, ne, sql } from 'drizzle-orm';
+import { z } from 'zod';
+import { ClusterProfile } from '../../shared/cluster-profile.ts';
+import { ClusterSpec } from '../../shared/cluster-spec.ts';
+import { type ClusterPhase, ClusterSummary } from '../../shared/cluster-view.ts';
+import { AccountAccess } from '../../shared/command.ts';
+import { type AccountId, ClusterId, type EpochMs, GatewayId, type ProfileId, Scope } from '../../shared/ids.ts';
+import { DELETED_CLUSTER_KEPT_MS } from '../../shared/limits.ts';
+import {
+  type Catalogue,
+  insertWhere,
+  isNameTaken,
+  olderThan,
+  ownedBy,
+  type PageWanted,
+  scopeOfRow,
+} from './catalogue.ts';
+import { clusters } from './schema.ts';
+
+/** What the object is given when it is made; kept in the row until it has it. The form of `ClusterCreation` in rpc.ts. */
+export const StoredCreation = z.strictObject({
+  scope: Scope,
+  clusterId: ClusterId,
+  gatewayId: GatewayId,
+  account: AccountAccess,
+  spec: ClusterSpec,
+  profile: ClusterProfile,
+});
+export type StoredCreation = z.infer<typeof StoredCreation>;
+
+export type ClusterRow = { readonly scope: Scope; readonly id: ClusterId; readonly summary: ClusterSummary };
+export type ClusterName = { readonly id: ClusterId; readonly name: string };
+
+/**
+ * Takes the name and keeps the creation until the object confirms it. `gone`: the account was deleted meanwhile.
+ * @param creationKey who may finish it with a repeat of the request; null when nobody
+ */
+export async function reserveCluster(
+  db: Catalogue,
+  creation: StoredCreation,
+  creationKey: string | null,
+  now: EpochMs,
+): Promise<'reserved' | 'name-taken' | 'gone'> {
+  const { scope, spec, account } = creation;
+  await releaseNames(db, now - DELETED_CLUSTER_KEPT_MS, scope, spec.name);
+  const row = {
+    ...scope,
+    id: creation.clusterId,
+    name: spec.name,
+    description: spec.description,
+    tags: JSON.stringify(spec.tags),
+    phase: 'pending',
+    gatewayId: creation.gatewayId,
+    accountId: account.accountId,
+    profileId: spec.profileId,
+    accountVersion: account.sealedKey.version,
+    machinesReady: 0,
+    machinesWanted: spec.pools.reduce((sum, pool) => sum + pool.size, 0),
+    createdAt: now,
+    // Older than anything the object will say, whatever its clock.
+    updatedAt: 0,
+    creation: JSON.stringify(creation),
+    creationKey,
+  };
+  const accountStands = sql`exists (select 1 from cloud_accounts where id = ${account.accountId})`;
+  try {
+    return (await insertWhere(db, clusters, row, accountStands)) ? 'reserved' : 'gone';
+  } catch (error) {
+    if (isNameTaken(error)) return 'name-taken';
+    throw error;
+  }
+}
+
+/** The creation of this name that the same request began and did not finish; null when there is none. */
+export async function findUnfinishedCreation(
+  db: Catalogue,
+  scope: Scope,
+  name: string,
+  creationKey: string,
+): Promise<StoredCreation | null> {
+  const mine = and(eq(clusters.name, name), eq(clusters.creationKey, creationKey), isNotNull(clusters.creation));
+  const [row] = await db
+    .select()
+    .from(clusters)
+    .where(and(ownedBy(clusters, scope), mine));
+  return row?.creation == null ? null : StoredCreation.parse(JSON.parse(row.creation));
+}
+
+/** Creations left over by a request that died, oldest first: for the sweep. */
+export async function unfinishedCreations(db: Catalogue, before: EpochMs, limit: number): Promise<StoredCreation[]> {
+  const rows = await db
+    .select()
+    .from(clusters)
+    .where(and(isNotNull(clusters.creation), lt(clusters.createdAt, before)))
+    .orderBy(clusters.createdAt)
+    .limit(limit);
+  return rows.map((row) => StoredCreation.parse(JSON.parse(row.creation ?? 'null')));
+}
+
+/** The object has it. */
+export async function creationFinished(db: Catalogue, scope: Scope, id: ClusterId): Promise<void> {
+  await db.update(clusters).set({ creation: null }).where(one(scope, id));
+}
+
+/** What the object says of itself. An older word never overwrites a newer; a missing row is made (the table is rebuildable). */
+export async function projectCluster(
+  db: Catalogue,
+  scope: Scope,
+  row: ClusterSummary & { readonly wakeAt: EpochMs | null },
+): Promise<void> {
+  const said = {
+    name: row.name,
+    description: row.description,
+    tags: JSON.stringify(row.tags),
+    phase: row.phase,
+    machinesReady: row.machinesReady,
+    machinesWanted: row.machinesWanted,
+    provisionedAt: row.provisionedAt,
+    updatedAt: row.updatedAt,
+    wakeAt: row.wakeAt,
+    creation: null,
+  };
+  const newer = sql`updated_at <= ${row.updatedAt}`;
+  if (row.phase === 'deleted') {
+    // Never made anew: the row may be gone with its 72 h, and another cluster may have the name.
+    const deletedAt = sql`coalesce(deleted_at, ${row.updatedAt})`;
+    await db
+      .update(clusters)
+      .set({ ...said, deletedAt })
+      .where(and(one(scope, row.id), newer));
+    return;
+  }
+  const made = {
+    ...scope,
+    ...said,
+    id: row.id,
+    gatewayId: row.gatewayId,
+    accountId: row.accountId,
+    profileId: '',
+    accountVersion: 0,
+    createdAt: row.createdAt,
+  };
+  await db.insert(clusters).values(made).onConflictDoUpdate({ target: clusters.id, set: said, setWhere: newer });
+}
+
+/** The row by id; null when foreign, unknown, or deleted more than 72 h ago. */
+export async function findCluster(db: Catalogue, scope: Scope, id: ClusterId): Promise<ClusterRow | null> {
+  const [row] = await db.select().from(clusters).where(one(scope, id));
+  return row === undefined ? null : rowOf(row);
+}
+
+/** Deleted clusters are left out unless their phase is asked for. */
+export async function listClusters(
+  db: Catalogue,
+  scope: Scope,
+  page: PageWanted & { readonly phase: ClusterPhase | null; readonly name: string | null },
+): Promise<ClusterSummary[]> {
+  const phase = page.phase === null ? ne(clusters.phase, 'deleted') : eq(clusters.phase, page.phase);
+  const name = page.name === null ? undefined : eq(clusters.name, page.name);
+  const rows = await db
+    .select()
+    .from(clusters)
+    .where(and(ownedBy(clusters, scope), phase, name, olderThan(clusters, page.after)))
+    .orderBy(desc(clusters.createdAt), desc(clusters.id))
+    .limit(page.limit);
+  return rows.map((row) => rowOf(row).summary);
+}
+
+/** Clusters that stand on a gateway, an account or a profile: what keeps it from being deleted. */
+export async function clustersUsing(
+  db: Catalogue,
+  scope: Scope,
+  used: { gatewayId: GatewayId } | { accountId: AccountId } | { profileId: ProfileId },
+  limit: number,
+): Promise<ClusterName[]> {
+  const by =
+    'gatewayId' in used
+      ? eq(clusters.gatewayId, used.gatewayId)
+      : 'accountId' in used
+        ? eq(clusters.accountId, used.accountId)
+        : eq(clusters.profileId, used.profileId);
+  const rows = await db
+    .select({ id: clusters.id, name: clusters.name })
+    .from(clusters)
+    .where(and(ownedBy(clusters, scope), ne(clusters.phase, 'deleted'), by))
+    .limit(limit);
+  return rows.map((row) => ({ id: ClusterId.parse(row.id), name: row.name }));
+}
+
+/** Clusters whose objects should have been awake by now, longest first: for the sweep. */
+export async function overdueClusters(
+  db: Catalogue,
+  now: EpochMs,
+  limit: number,
+): Promise<{ scope: Scope; id: ClusterId }[]> {
+  const rows = await db
+    .select()
+    .from(clusters)
+    .where(and(lt(clusters.wakeAt, now), ne(clusters.phase, 'deleted')))
+    .orderBy(clusters.wakeAt)
+    .limit(limit);
+  return rows.map((row) => ({ scope: scopeOfRow(row), id: ClusterId.parse(row.id) }));
+}
+
+/** Made clusters of an account that were last told a version below `version`. */
+export async function clustersToTell(
+  db: Catalogue,
+  scope: Scope,
+  accountId: AccountId,
+  version: number,
+  limit: number,
+): Promise<ClusterId[]> {
+  const behind = and(eq(clusters.accountId, accountId), lt(clusters.accountVersion, version));
+  const rows = await db
+    .select({ id: clusters.id })
+    .from(clusters)
+    .where(and(ownedBy(clusters, scope), behind, ne(clusters.phase, 'deleted'), sql`creation is null`))
+    .limit(limit);
+  return rows.map((row) => ClusterId.parse(row.id));
+}
+
+export async function clusterTold(db: Catalogue, scope: Scope, id: ClusterId, version: number): Promise<void> {
+  await db
+    .update(clusters)
+    .set({ accountVersion: version })
+    .where(and(one(scope, id), lt(clusters.accountVersion, version)));
+}
+
+/** Forgets clusters deleted before a moment, and so frees their names. */
+export async function releaseNames(db: Catalogue, before: EpochMs, scope?: Scope, name?: string): Promise<void> {
+  const of =
+    scope === undefined || name === undefined ? undefined : and(ownedBy(clusters, scope), eq(clusters.name, name));
+  await db.delete(clusters).where(and(eq(clusters.phase, 'deleted'), lt(clusters.deletedAt, before), of));
+}
+
+const one = (scope: Scope, id: ClusterId) => and(ownedBy(clusters, scope), eq(clusters.id, id));
+
+function rowOf(row: typeof clusters.$inferSelect): ClusterRow {
+  const summary = ClusterSummary.parse({
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    tags: JSON.parse(row.tags),
+    phase: row.phase,
+    gatewayId: row.gatewayId,
+    accountId: row.accountId,
+    machinesReady: row.machinesReady,
+    machinesWanted: row.machinesWanted,
+    createdAt: row.createdAt,
+    provisionedAt: row.provisionedAt,
+    updatedAt: Math.max(row.createdAt, row.updatedAt),
+  });
+  return { scope: scopeOfRow(row), id: summary.id, summary };
+}

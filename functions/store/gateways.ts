@@ -1,0 +1,85 @@
+// Gateways: names, and which object a pairing code belongs to. What a gateway is now, its object says.
+import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
+import { z } from 'zod';
+import { EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import {
+  type Catalogue,
+  insertWhere,
+  isNameTaken,
+  olderThan,
+  ownedBy,
+  type PageWanted,
+  scopeOfRow,
+} from './catalogue.ts';
+import { cloudAccounts, gateways } from './schema.ts';
+
+export const GatewayRow = z.object({ scope: Scope, id: GatewayId, name: z.string(), createdAt: EpochMs });
+export type GatewayRow = z.infer<typeof GatewayRow>;
+
+/** False when the name is taken. */
+export async function addGateway(db: Catalogue, row: GatewayRow, codeHash: string): Promise<boolean> {
+  const { scope, ...rest } = row;
+  try {
+    return await insertWhere(db, gateways, { ...scope, ...rest, codeHash }, sql`true`);
+  } catch (error) {
+    if (isNameTaken(error)) return false;
+    throw error;
+  }
+}
+
+export async function findGateway(db: Catalogue, scope: Scope, id: GatewayId): Promise<GatewayRow | null> {
+  const [row] = await db.select().from(gateways).where(standing(scope, id));
+  return row === undefined ? null : rowOf(row);
+}
+
+export async function findGatewayByCode(db: Catalogue, codeHash: string): Promise<GatewayRow | null> {
+  const [row] = await db
+    .select()
+    .from(gateways)
+    .where(and(eq(gateways.codeHash, codeHash), isNull(gateways.deletedAt)));
+  return row === undefined ? null : rowOf(row);
+}
+
+export async function listGateways(db: Catalogue, scope: Scope, page: PageWanted): Promise<GatewayRow[]> {
+  const rows = await db
+    .select()
+    .from(gateways)
+    .where(and(ownedBy(gateways, scope), isNull(gateways.deletedAt), olderThan(gateways, page.after)))
+    .orderBy(desc(gateways.createdAt), desc(gateways.id))
+    .limit(page.limit);
+  return rows.map(rowOf);
+}
+
+export async function setPairingCode(db: Catalogue, scope: Scope, id: GatewayId, codeHash: string): Promise<void> {
+  await db.update(gateways).set({ codeHash }).where(standing(scope, id));
+}
+
+/** Hides the gateway and drops its accounts, unless a cluster stands on it: then nothing happens and false is answered. */
+export async function beginGatewayRemoval(db: Catalogue, scope: Scope, id: GatewayId, now: EpochMs): Promise<boolean> {
+  const empty = sql`not exists (select 1 from clusters where gateway_id = ${id} and phase <> 'deleted')`;
+  const [hidden] = await db.batch([
+    db
+      .update(gateways)
+      .set({ deletedAt: now })
+      .where(and(standing(scope, id), empty)),
+    db.delete(cloudAccounts).where(and(eq(cloudAccounts.gatewayId, id), empty)),
+  ]);
+  return hidden.meta.changes > 0;
+}
+
+/** Called once the object has forgotten the gateway. */
+export async function endGatewayRemoval(db: Catalogue, scope: Scope, id: GatewayId): Promise<void> {
+  await db.delete(gateways).where(and(ownedBy(gateways, scope), eq(gateways.id, id), isNotNull(gateways.deletedAt)));
+}
+
+/** Gateways whose object could not be told of its removal yet. */
+export async function unfinishedRemovals(db: Catalogue, limit: number): Promise<GatewayRow[]> {
+  const rows = await db.select().from(gateways).where(isNotNull(gateways.deletedAt)).limit(limit);
+  return rows.map(rowOf);
+}
+
+const standing = (scope: Scope, id: GatewayId) =>
+  and(ownedBy(gateways, scope), eq(gateways.id, id), isNull(gateways.deletedAt));
+
+const rowOf = (row: typeof gateways.$inferSelect): GatewayRow =>
+  GatewayRow.parse({ scope: scopeOfRow(row), id: row.id, name: row.name, createdAt: row.createdAt });
