@@ -1,0 +1,28 @@
+// The planner as the object uses it: a port, so that a test can make it throw and the object stays free of opinions.
+import type { ClusterView, WaitingOnView } from '../../shared/cluster-view.ts';
+import type { ClusterAccess } from '../../shared/command.ts';
+import type { EpochMs } from '../../shared/ids.ts';
+import type { Waits } from '../../shared/limits.ts';
+import type { ApiFailure } from '../../shared/problem.ts';
+import type { ClusterEvent } from '../plan/cluster-event.ts';
+import type { ClusterState } from '../plan/cluster-state.ts';
+import type { Plan } from '../plan/plan.ts';
+
+export type ClusterBrain = {
+  /** The stored state, parsed. Throws when it is none. */
+  decode(stored: unknown): ClusterState;
+  /** Folds all events in, then plans once. State null: there is no cluster. */
+  step(
+    state: ClusterState | null,
+    events: readonly ClusterEvent[],
+    now: EpochMs,
+    waits: Waits,
+  ): { readonly state: ClusterState | null; readonly plan: Plan };
+  describe(state: ClusterState, waitingOn: readonly WaitingOnView[], now: EpochMs): ClusterView;
+  /** What opens its Kubernetes API; null until there is both identity and endpoint. */
+  access(state: ClusterState): ClusterAccess | null;
+  /** Why the cluster may not be aborted or deleted now; null when it may. */
+  refuses(state: ClusterState, request: 'abort-requested' | 'deletion-requested'): ApiFailure | null;
+  /** Broken invariants as sentences. */
+  check(state: ClusterState): readonly string[];
+};

@@ -1,0 +1,242 @@
+// What the object of one cluster does, over ports, so that it runs in workerd and in a simulator alike. Facts come in, `step`
+// decides, one transaction keeps state, outbox and timeline, and the outbox is drained. It has no opinion of its own.
+import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
+import type { AccountAccess, ClusterAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import { API_PAGE_SIZE_MAX, DELETED_CLUSTER_KEPT_MS, type Waits } from '../../shared/limits.ts';
+import type { Observation } from '../../shared/observation.ts';
+import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
+import { type LogRecord, messageOf } from '../log.ts';
+import type { ClusterEvent } from '../plan/cluster-event.ts';
+import type { ClusterState } from '../plan/cluster-state.ts';
+import type { Alarm } from './alarm.ts';
+import type { ClusterBrain } from './cluster-brain.ts';
+import { type ClusterStorage, clusterStorage, LANES } from './cluster-storage.ts';
+import { nextAlarm } from './next-alarm.ts';
+import type { ClusterCreation, ClusterRpc, GatewayRpc } from './rpc.ts';
+import { type CatalogueRow, drainLane } from './run-effects.ts';
+import type { Sql } from './sql.ts';
+
+/** The outbox is drained directly after the commit; if the object is lost in between, the alarm does it this much later. */
+const DRAIN_GRACE_MS = 5_000;
+
+export type ClusterPorts = {
+  now(): EpochMs;
+  readonly waits: Waits;
+  readonly sql: Sql;
+  readonly alarm: Alarm;
+  readonly brain: ClusterBrain;
+  gateway(scope: Scope, id: GatewayId): Pick<GatewayRpc, 'enqueue' | 'withdraw'>;
+  /** Writes the cluster's row of the catalogue. May be repeated. */
+  project(scope: Scope, row: CatalogueRow): Promise<void>;
+  /** 72 h after deletion: nothing of the cluster is kept. */
+  erase(): Promise<void>;
+  /** Lets work go on after the answer is given. */
+  background(work: Promise<void>): void;
+  log(record: LogRecord): void;
+};
+
+export class ClusterLogic implements ClusterRpc {
+  readonly #ports: ClusterPorts;
+  readonly #storage: ClusterStorage;
+  /** Undefined: not read yet. */
+  #state: ClusterState | null | undefined;
+  #stateText: string | null = null;
+  #failures = 0;
+  #draining: Promise<void> | null = null;
+  #drainAgain = false;
+
+  constructor(ports: ClusterPorts) {
+    this.#ports = ports;
+    this.#storage = clusterStorage(ports.sql);
+    this.#storage.upgrade();
+  }
+
+  async create(creation: ClusterCreation): Promise<ClusterView> {
+    this.#storage.open();
+    const state = this.#advance([{ kind: 'spec-accepted', at: this.#ports.now(), ...creation }]);
+    if (state === null) throw new Error('a created cluster has no state');
+    return this.#describe(state);
+  }
+
+  async view(): Promise<ClusterView | null> {
+    const state = this.#read();
+    return state === null ? null : this.#describe(state);
+  }
+
+  async timeline(after: number, limit: number): Promise<TimelineEntry[]> {
+    return this.#storage.exists() ? this.#storage.timeline(after, Math.min(limit, API_PAGE_SIZE_MAX)) : [];
+  }
+
+  async access(): Promise<ClusterAccess | null> {
+    const state = this.#read();
+    return state === null ? null : this.#ports.brain.access(state);
+  }
+
+  async requestDeletion(actor: string): Promise<Result<ClusterView, ApiFailure>> {
+    return this.#request('deletion-requested', actor);
+  }
+
+  async requestAbort(actor: string): Promise<Result<ClusterView, ApiFailure>> {
+    return this.#request('abort-requested', actor);
+  }
+
+  async accountChanged(account: AccountAccess): Promise<void> {
+    this.#advance([{ kind: 'account-changed', at: this.#ports.now(), account }]);
+  }
+
+  async report(
+    settled: readonly { commandId: CommandId; outcome: CommandOutcome }[],
+    observed: readonly Observation[],
+  ): Promise<void> {
+    const at = this.#ports.now();
+    // The edge's clock, not the relay's: clocks differ, and deadlines are the edge's.
+    this.#advance([
+      ...settled.map(({ commandId, outcome }): ClusterEvent => ({ kind: 'command-settled', at, commandId, outcome })),
+      ...observed.map(({ fact }): ClusterEvent => ({ kind: 'observed', at, fact })),
+    ]);
+  }
+
+  async gatewayConnected(connected: boolean): Promise<void> {
+    this.#advance([{ kind: 'gateway-connected', at: this.#ports.now(), connected }]);
+  }
+
+  async poke(): Promise<void> {
+    this.#advance([]);
+  }
+
+  /** Never throws (an alarm that throws is lost after six tries), and always leaves the next alarm behind. */
+  async alarm(): Promise<void> {
+    this.#ports.alarm.fired();
+    try {
+      if (this.#mayBeErased()) return await this.#erase();
+      this.#advance([]);
+      this.#failures = 0;
+      await this.#drain();
+    } catch (error) {
+      this.#failures += 1;
+      this.#ports.log({ event: 'cluster-alarm-failed', failures: this.#failures, cause: messageOf(error) });
+    } finally {
+      this.#armWhatever();
+    }
+  }
+
+  /** Folds the events in, plans once, commits, and starts to carry out. Throws when the planner does: then nothing is kept. */
+  #advance(events: readonly ClusterEvent[]): ClusterState | null {
+    const { brain, waits, now } = this.#ports;
+    const before = this.#read();
+    if (before === null && events[0]?.kind !== 'spec-accepted') return null;
+    const { state, plan } = brain.step(before, events, now(), waits);
+    if (state === null) return null;
+    this.#reportBroken(state);
+    const text = JSON.stringify(state);
+    this.#storage.commit(text === this.#stateText ? null : text, plan, plan.effects);
+    this.#state = state;
+    this.#stateText = text;
+    this.#arm();
+    this.#drainInBackground();
+    return state;
+  }
+
+  async #request(
+    kind: 'deletion-requested' | 'abort-requested',
+    actor: string,
+  ): Promise<Result<ClusterView, ApiFailure>> {
+    const before = this.#read();
+    if (before === null) return err(apiFailure('NOT_FOUND'));
+    const refused = this.#ports.brain.refuses(before, kind);
+    if (refused !== null) return err(refused);
+    return ok(this.#describe(this.#advance([{ kind, at: this.#ports.now(), actor }]) ?? before));
+  }
+
+  #read(): ClusterState | null {
+    if (this.#state !== undefined) return this.#state;
+    const text = this.#storage.exists() ? this.#storage.readState() : null;
+    this.#state = text === null ? null : this.#ports.brain.decode(JSON.parse(text));
+    this.#stateText = text;
+    return this.#state;
+  }
+
+  #describe(state: ClusterState): ClusterView {
+    return this.#ports.brain.describe(state, this.#storage.readPlan().waitingOn, this.#ports.now());
+  }
+
+  /** Single flight: a lane is drained by one at a time, so its order holds. */
+  #drain(): Promise<void> {
+    this.#drainAgain = true;
+    this.#draining ??= this.#drainAll().finally(() => {
+      this.#draining = null;
+      this.#armWhatever();
+      // Asked for between the last look and here.
+      if (this.#drainAgain) this.#drainInBackground();
+    });
+    return this.#draining;
+  }
+
+  #drainInBackground(): void {
+    const { background, log } = this.#ports;
+    background(this.#drain().catch((error) => log({ event: 'outbox-drain-failed', cause: messageOf(error) })));
+  }
+
+  async #drainAll(): Promise<void> {
+    // Lets the caller's turn end first, so that its writes and its alarm are one commit.
+    await Promise.resolve();
+    while (this.#drainAgain) {
+      this.#drainAgain = false;
+      const state = this.#read();
+      if (state === null) return;
+      const { now, waits, log } = this.#ports;
+      const gateway = () => this.#ports.gateway(state.scope, state.gatewayId);
+      const project = (row: CatalogueRow) => this.#ports.project(state.scope, row);
+      const drains = LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, gateway, project }));
+      await Promise.all(drains);
+    }
+  }
+
+  #arm(): void {
+    const now = this.#ports.now();
+    const waiting = this.#storage.exists() ? this.#storage.readPlan().wakeAt : null;
+    const lanes = LANES.map((lane) => (this.#storage.exists() ? this.#storage.lane(lane) : null));
+    const drainAt = lanes.map((lane) => {
+      if (lane === null) return null;
+      return lane.retryAt > now ? lane.retryAt : now + DRAIN_GRACE_MS;
+    });
+    this.#ports.alarm.set(nextAlarm(now, [waiting, ...drainAt, this.#eraseAt()], this.#failures));
+  }
+
+  /** As #arm, even when the storage can't be read: an object without an alarm would never be heard of again. */
+  #armWhatever(): void {
+    try {
+      this.#arm();
+    } catch (error) {
+      this.#ports.log({ event: 'cluster-arm-failed', cause: messageOf(error) });
+      this.#ports.alarm.set(nextAlarm(this.#ports.now(), [], this.#failures + 1));
+    }
+  }
+
+  #eraseAt(): EpochMs | null {
+    const deletedAt = this.#state?.deletedAt ?? null;
+    return deletedAt === null ? null : deletedAt + DELETED_CLUSTER_KEPT_MS;
+  }
+
+  #mayBeErased(): boolean {
+    this.#read();
+    const eraseAt = this.#eraseAt();
+    // What is still to be told must be told first.
+    return eraseAt !== null && eraseAt <= this.#ports.now() && LANES.every((lane) => this.#storage.lane(lane) === null);
+  }
+
+  async #erase(): Promise<void> {
+    await this.#ports.erase();
+    this.#state = null;
+    this.#stateText = null;
+  }
+
+  /** Invariants are checked in production too, and only said: a planner that is stopped helps nobody. */
+  #reportBroken(state: ClusterState): void {
+    for (const broken of this.#ports.brain.check(state)) {
+      this.#ports.log({ event: 'invariant-broken', cluster: state.clusterId, broken });
+    }
+  }
+}

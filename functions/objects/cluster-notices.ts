@@ -1,0 +1,43 @@
+// What the clusters of a gateway still have to be told: whether a relay is connected. One row a cluster, the newest wins.
+import { z } from 'zod';
+import { doubling } from '../../shared/backoff.ts';
+import { ClusterId, EpochMs } from '../../shared/ids.ts';
+import { rowsOf, type Sql } from './sql.ts';
+
+const RETRY_MS_MIN = 2_000;
+const RETRY_MS_MAX = 300_000;
+/** Told at once in one go. */
+const BATCH_MAX = 50;
+
+const NoticeRow = z.object({ cluster_id: ClusterId, connected: z.int(), failures: z.int(), retry_at: EpochMs });
+
+export type ClusterNotices = ReturnType<typeof clusterNotices>;
+
+export function clusterNotices(sql: Sql) {
+  return {
+    put: (clusters: readonly ClusterId[], connected: boolean) =>
+      sql.transaction(() => {
+        for (const id of clusters)
+          sql.run(
+            'INSERT OR REPLACE INTO notice (cluster_id, connected, failures, retry_at) VALUES (?, ?, 0, 0)',
+            ...[id, Number(connected)],
+          );
+      }),
+    due: (now: EpochMs): { clusterId: ClusterId; connected: boolean; failures: number }[] =>
+      rowsOf(sql, NoticeRow, 'SELECT * FROM notice WHERE retry_at <= ? LIMIT ?', now, BATCH_MAX).map((row) => ({
+        clusterId: row.cluster_id,
+        connected: row.connected === 1,
+        failures: row.failures,
+      })),
+    /** Only if it is still what was told: another may have taken its place meanwhile. */
+    told: (clusterId: ClusterId, connected: boolean) =>
+      sql.run('DELETE FROM notice WHERE cluster_id = ? AND connected = ?', clusterId, Number(connected)),
+    failed: (clusterId: ClusterId, failures: number, now: EpochMs) =>
+      sql.run(
+        'UPDATE notice SET failures = ?, retry_at = ? WHERE cluster_id = ?',
+        ...[failures + 1, now + doubling(failures, RETRY_MS_MIN, RETRY_MS_MAX), clusterId],
+      ),
+    nextAt: (): EpochMs | null =>
+      rowsOf(sql, z.object({ at: EpochMs.nullable() }), 'SELECT min(retry_at) AS at FROM notice')[0]?.at ?? null,
+  };
+}

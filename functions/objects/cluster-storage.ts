@@ -1,0 +1,162 @@
+// The SQLite of one cluster: its state, the outbox of effects that are decided but not carried out, and the timeline.
+// Whoever calls `commit` gets all three or none.
+import { z } from 'zod';
+import { ClusterSummary, TimelineEntry, WaitingOnView } from '../../shared/cluster-view.ts';
+import { Command, CommandId } from '../../shared/command.ts';
+import { EpochMs } from '../../shared/ids.ts';
+import { TIMELINE_ENTRIES_MAX } from '../../shared/limits.ts';
+import type { Effect } from '../plan/plan.ts';
+import { migrate, rowsOf, type Sql, schemaVersion } from './sql.ts';
+
+/** A row holds at most 2 MB (Cloudflare), so the state is cut into pieces. */
+export const STATE_CHUNK_BYTES = 1_500_000;
+/** Far above the largest cluster (2,000 machines are about 8 MB), far below the 128 MB an object may use. */
+export const STATE_BYTES_MAX = 24 * 1_048_576;
+
+const STEPS: readonly (readonly string[])[] = [
+  [
+    'CREATE TABLE state (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL)',
+    'CREATE TABLE plan (one INTEGER PRIMARY KEY CHECK (one = 1), wake_at INTEGER, waiting_on TEXT NOT NULL)',
+    // AUTOINCREMENT: an id is never used again, so that a drained row can't be taken for its replacement.
+    'CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, key TEXT NOT NULL UNIQUE, body TEXT NOT NULL)',
+    'CREATE TABLE lane (name TEXT PRIMARY KEY, failures INTEGER NOT NULL, retry_at INTEGER NOT NULL)',
+    'CREATE TABLE timeline (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, slot TEXT, message TEXT NOT NULL, log TEXT)',
+  ],
+];
+
+/** Effects of one lane are carried out in order; lanes do not wait for each other. */
+export const LANES = ['gateway', 'catalogue'] as const;
+export type LaneName = (typeof LANES)[number];
+
+export const OutboxBody = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('send-command'), command: Command }),
+  z.strictObject({ kind: z.literal('withdraw-commands'), commandIds: z.array(CommandId) }),
+  z.strictObject({
+    kind: z.literal('project-cluster'),
+    row: ClusterSummary.extend({ wakeAt: EpochMs.nullable() }),
+  }),
+]);
+export type OutboxBody = z.infer<typeof OutboxBody>;
+export type OutboxRow = { readonly id: number; readonly body: OutboxBody };
+
+export type StoredPlan = { readonly wakeAt: EpochMs | null; readonly waitingOn: readonly WaitingOnView[] };
+const PlanRow = z.object({ wake_at: EpochMs.nullable(), waiting_on: z.string() });
+const LaneRow = z.object({ failures: z.int(), retry_at: z.int() });
+
+export type ClusterStorage = ReturnType<typeof clusterStorage>;
+
+export function clusterStorage(sql: Sql) {
+  return {
+    /** Makes the tables; only when a cluster is created, so that asking for a stranger leaves nothing behind. */
+    open: () => migrate(sql, STEPS),
+    exists: (): boolean => schemaVersion(sql) > 0,
+    upgrade: () => (schemaVersion(sql) > 0 ? migrate(sql, STEPS) : undefined),
+    readState: () => readState(sql),
+    readPlan: () => readPlan(sql),
+    /** State (null: unchanged), plan, outbox and timeline in one transaction. */
+    commit(stateText: string | null, plan: StoredPlan, effects: readonly Effect[]): void {
+      sql.transaction(() => {
+        if (stateText !== null) writeState(sql, stateText);
+        writePlan(sql, plan);
+        for (const effect of effects) addEffect(sql, effect);
+      });
+    },
+    outbox: (lane: LaneName, limit: number) => readOutbox(sql, lane, limit),
+    delivered(lane: LaneName, ids: readonly number[]): void {
+      sql.transaction(() => {
+        for (const id of ids) sql.run('DELETE FROM outbox WHERE id = ?', id);
+        sql.run('DELETE FROM lane WHERE name = ?', lane);
+      });
+    },
+    laneFailed(lane: LaneName, failures: number, retryAt: EpochMs): void {
+      sql.run('INSERT OR REPLACE INTO lane (name, failures, retry_at) VALUES (?, ?, ?)', lane, failures, retryAt);
+    },
+    /** How the lane stands; null when nothing waits in it. */
+    lane(name: LaneName): { failures: number; retryAt: EpochMs } | null {
+      if (readOutbox(sql, name, 1).length === 0) return null;
+      const row = rowsOf(sql, LaneRow, 'SELECT failures, retry_at FROM lane WHERE name = ?', name)[0];
+      return { failures: row?.failures ?? 0, retryAt: row?.retry_at ?? 0 };
+    },
+    timeline: (after: number, limit: number): TimelineEntry[] =>
+      rowsOf(sql, TimelineEntry, 'SELECT * FROM timeline WHERE seq > ? ORDER BY seq LIMIT ?', after, limit),
+  };
+}
+
+function readState(sql: Sql): string | null {
+  const chunks = rowsOf(
+    sql,
+    z.object({ bytes: z.instanceof(Uint8Array) }),
+    'SELECT bytes FROM state ORDER BY chunk',
+  ).map((row) => row.bytes);
+  if (chunks.length === 0) return null;
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return new TextDecoder().decode(whole);
+}
+
+function writeState(sql: Sql, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.byteLength > STATE_BYTES_MAX) throw new Error(`the cluster's state has ${bytes.byteLength} bytes`);
+  const chunks = Math.ceil(bytes.byteLength / STATE_CHUNK_BYTES);
+  for (let chunk = 0; chunk < chunks; chunk += 1) {
+    const piece = bytes.slice(chunk * STATE_CHUNK_BYTES, (chunk + 1) * STATE_CHUNK_BYTES);
+    sql.run('INSERT OR REPLACE INTO state (chunk, bytes) VALUES (?, ?)', chunk, piece);
+  }
+  sql.run('DELETE FROM state WHERE chunk >= ?', chunks);
+}
+
+function readPlan(sql: Sql): StoredPlan {
+  const row = rowsOf(sql, PlanRow, 'SELECT wake_at, waiting_on FROM plan')[0];
+  if (row === undefined) return { wakeAt: null, waitingOn: [] };
+  return { wakeAt: row.wake_at, waitingOn: z.array(WaitingOnView).parse(JSON.parse(row.waiting_on)) };
+}
+
+function writePlan(sql: Sql, plan: StoredPlan): void {
+  const waitingOn = JSON.stringify(plan.waitingOn);
+  // Written on change only: rows written are what an idle cluster would cost.
+  const same = rowsOf(sql, PlanRow, 'SELECT wake_at, waiting_on FROM plan')[0];
+  if (same !== undefined && same.wake_at === plan.wakeAt && same.waiting_on === waitingOn) return;
+  sql.run('INSERT OR REPLACE INTO plan (one, wake_at, waiting_on) VALUES (1, ?, ?)', plan.wakeAt, waitingOn);
+}
+
+function addEffect(sql: Sql, effect: Effect): void {
+  switch (effect.kind) {
+    case 'send-command':
+      return addToOutbox(sql, 'gateway', `command/${effect.command.commandId}`, effect);
+    case 'withdraw-commands':
+      // What was never handed over needs no withdrawal, but it may be on its way right now: so both.
+      for (const id of effect.commandIds) sql.run('DELETE FROM outbox WHERE key = ?', `command/${id}`);
+      return addToOutbox(sql, 'gateway', `withdraw/${effect.commandIds.join(' ')}`, effect);
+    case 'project-cluster':
+      // Only the newest row matters.
+      return addToOutbox(sql, 'catalogue', 'project', effect);
+    case 'record-timeline':
+      return addToTimeline(sql, effect.entries);
+  }
+}
+
+function addToOutbox(sql: Sql, lane: LaneName, key: string, body: Exclude<Effect, { kind: 'record-timeline' }>): void {
+  sql.run('INSERT OR REPLACE INTO outbox (lane, key, body) VALUES (?, ?, ?)', lane, key, JSON.stringify(body));
+}
+
+function addToTimeline(sql: Sql, entries: readonly Omit<TimelineEntry, 'seq'>[]): void {
+  for (const entry of entries) {
+    const { at, kind, slot, message, log } = entry;
+    // The newest row is never pruned, so the number that SQLite gives always rises.
+    sql.run(
+      'INSERT INTO timeline (at, kind, slot, message, log) VALUES (?, ?, ?, ?, ?)',
+      ...[at, kind, slot, message, log],
+    );
+  }
+  sql.run('DELETE FROM timeline WHERE seq <= (SELECT max(seq) FROM timeline) - ?', TIMELINE_ENTRIES_MAX);
+}
+
+function readOutbox(sql: Sql, lane: LaneName, limit: number): OutboxRow[] {
+  const schema = z.object({ id: z.int(), body: z.string() });
+  const found = rowsOf(sql, schema, 'SELECT id, body FROM outbox WHERE lane = ? ORDER BY id LIMIT ?', lane, limit);
+  return found.map((row) => ({ id: row.id, body: OutboxBody.parse(JSON.parse(row.body)) }));
+}

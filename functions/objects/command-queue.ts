@@ -1,0 +1,172 @@
+// The unsettled commands of one gateway, and who may be changing what because of them. A command stays until its outcome is
+// stored by whom it belongs to (C3), is superseded (C5) or withdrawn.
+import { z } from 'zod';
+import { Command, type CommandId, isMutation } from '../../shared/command.ts';
+import { ClusterId, type EpochMs } from '../../shared/ids.ts';
+import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
+import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
+import { rowsOf, type Sql } from './sql.ts';
+
+/**
+ * One command, and the commands of one frame together. A row holds at most 2 MB (Cloudflare); a frame carries its commands
+ * escaped once more, at most twice as long, and so stays within TUNNEL_FRAME_BYTES_MAX. The largest command, 786 kB of
+ * manifests, is below.
+ */
+const COMMAND_BYTES_MAX = 1_900_000;
+
+const QueueRow = z.object({ command_id: z.string(), body: z.string() });
+const IdRow = z.object({ command_id: Command.shape.commandId });
+const RivalRow = IdRow.extend({ generation: z.int(), attempt: z.int() });
+
+export type Enqueued = {
+  readonly superseded: readonly CommandId[];
+  /** Clusters that were never seen here before. */
+  readonly strangers: readonly ClusterId[];
+  /** Ids that came again with another body: a bug of the planner (C2). The first body stands. */
+  readonly changed: readonly CommandId[];
+};
+
+export type CommandQueue = ReturnType<typeof commandQueue>;
+
+export function commandQueue(sql: Sql) {
+  return {
+    add: (commands: readonly Command[], now: EpochMs) => add(sql, commands, now),
+    /** The next frame's worth, in the order they came, of those that this session was not sent. */
+    unsent: (session: string, limit: number): Command[] => unsent(sql, session, limit),
+    ids: (): CommandId[] => rowsOf(sql, IdRow, 'SELECT command_id FROM queue ORDER BY id').map((row) => row.command_id),
+    count: (): number => rowsOf(sql, z.object({ n: z.int() }), 'SELECT count(*) AS n FROM queue')[0]?.n ?? 0,
+    has: (id: CommandId): boolean => sql.run('SELECT 1 FROM queue WHERE command_id = ?', id).length > 0,
+    /** Written before the frame goes out: from here on `incarnation` may be acting on it. */
+    sent: (commands: readonly Command[], session: string, incarnation: string) =>
+      sql.transaction(() => {
+        for (const command of commands) {
+          sql.run('UPDATE queue SET session = ?, receipt_at = NULL WHERE command_id = ?', session, command.commandId);
+          if (command.clusterId === null || !isMutation(command.body.verb)) continue;
+          sql.run(
+            'INSERT OR IGNORE INTO exposure (command_id, incarnation, cluster_id, subject) VALUES (?, ?, ?, ?)',
+            ...[command.commandId, incarnation, command.clusterId, command.subject],
+          );
+        }
+      }),
+    received: (ids: readonly CommandId[], at: EpochMs) =>
+      sql.transaction(() => {
+        for (const id of ids) sql.run('UPDATE queue SET receipt_at = ? WHERE command_id = ?', at, id);
+      }),
+    settle: (ids: readonly CommandId[]) =>
+      sql.transaction(() => {
+        for (const id of ids) {
+          sql.run('DELETE FROM queue WHERE command_id = ?', id);
+          sql.run('DELETE FROM exposure WHERE command_id = ?', id);
+        }
+      }),
+    withdraw: (ids: readonly CommandId[], now: EpochMs) =>
+      sql.transaction(() => {
+        for (const id of ids) drop(sql, id, now);
+      }),
+    knowsCluster: (id: ClusterId): boolean => sql.run('SELECT 1 FROM cluster WHERE cluster_id = ?', id).length > 0,
+    clustersWaiting: (): ClusterId[] =>
+      rowsOf(
+        sql,
+        z.object({ cluster_id: ClusterId }),
+        'SELECT DISTINCT cluster_id FROM queue WHERE cluster_id IS NOT NULL',
+      ).map((row) => row.cluster_id),
+    /** Subjects that an incarnation other than `mine` which ever had the lease may still be changing (L3). */
+    exposedToOthers: (mine: string, now: EpochMs, guardMs: number): { clusterId: string; subject: string }[] => {
+      // A withdrawn mutation may be under way for as long as any.
+      sql.run('DELETE FROM exposure WHERE ended_at IS NOT NULL AND ended_at <= ?', now - guardMs);
+      return rowsOf(
+        sql,
+        z.object({ cluster_id: z.string(), subject: z.string() }),
+        `SELECT DISTINCT cluster_id, subject FROM exposure
+         WHERE incarnation <> ? AND incarnation IN (SELECT incarnation FROM epoch) ORDER BY cluster_id, subject`,
+        mine,
+      ).map((row) => ({ clusterId: row.cluster_id, subject: row.subject }));
+    },
+    hasMutationsOf: (incarnation: string): boolean =>
+      sql.run('SELECT 1 FROM exposure WHERE incarnation = ? AND ended_at IS NULL LIMIT 1', incarnation).length > 0,
+  };
+}
+
+function unsent(sql: Sql, session: string, limit: number): Command[] {
+  const sizes = rowsOf(
+    sql,
+    z.object({ command_id: z.string(), bytes: z.int() }),
+    'SELECT command_id, length(CAST(body AS BLOB)) AS bytes FROM queue WHERE session IS NOT ? ORDER BY id LIMIT ?',
+    ...[session, limit],
+  );
+  const commands: Command[] = [];
+  let bytes = 0;
+  for (const row of sizes) {
+    bytes += row.bytes;
+    if (commands.length > 0 && bytes > COMMAND_BYTES_MAX) break;
+    const found = rowsOf(sql, QueueRow, 'SELECT command_id, body FROM queue WHERE command_id = ?', row.command_id);
+    commands.push(...found.map(({ body }) => Command.parse(JSON.parse(body))));
+  }
+  return commands;
+}
+
+/** All or nothing. Known ids are left as they are. */
+function add(sql: Sql, commands: readonly Command[], now: EpochMs): Result<Enqueued, ApiFailure> {
+  const held = new Map(
+    rowsOf(sql, QueueRow, 'SELECT command_id, body FROM queue').map((row) => [row.command_id, row.body]),
+  );
+  const bodies = commands.map((command) => ({ command, body: JSON.stringify(command) }));
+  const fresh = bodies.filter(({ command }) => !held.has(command.commandId));
+  const tooLarge = fresh.find(({ body }) => new TextEncoder().encode(body).byteLength > COMMAND_BYTES_MAX);
+  if (tooLarge !== undefined) return err(apiFailure('INTERNAL', `Command ${tooLarge.command.commandId} is too large.`));
+  const changed = bodies.filter(({ command, body }) => (held.get(command.commandId) ?? body) !== body);
+  return sql.transaction(() => {
+    const superseded: CommandId[] = [];
+    const strangers = new Set<ClusterId>();
+    for (const { command, body } of fresh) {
+      if (command.clusterId !== null && isNewCluster(sql, command.clusterId)) strangers.add(command.clusterId);
+      const { older, newer } = rivalsOf(sql, command);
+      if (newer) continue;
+      for (const id of older) drop(sql, id, now);
+      superseded.push(...older);
+      insert(sql, command, body);
+    }
+    return ok({ superseded, strangers: [...strangers], changed: changed.map(({ command }) => command.commandId) });
+  });
+}
+
+/** Whether the queue would hold more than it may (I17). Superseding makes room, but not enough to count on. */
+export function isFull(queue: CommandQueue, commands: readonly Command[]): boolean {
+  const fresh = commands.filter((command) => !queue.has(command.commandId)).length;
+  return fresh > 0 && queue.count() + fresh > GATEWAY_QUEUE_MAX;
+}
+
+function rivalsOf(sql: Sql, command: Command): { older: CommandId[]; newer: boolean } {
+  if (command.clusterId === null) return { older: [], newer: false };
+  const rivals = rowsOf(
+    sql,
+    RivalRow,
+    'SELECT command_id, generation, attempt FROM queue WHERE cluster_id = ? AND subject = ? AND verb = ?',
+    ...[command.clusterId, command.subject, command.body.verb],
+  );
+  const isOlder = (rival: z.infer<typeof RivalRow>) =>
+    rival.generation < command.generation ||
+    (rival.generation === command.generation && rival.attempt < command.attempt);
+  const older = rivals.filter(isOlder).map((rival) => rival.command_id);
+  return { older, newer: older.length < rivals.length };
+}
+
+function insert(sql: Sql, command: Command, body: string): void {
+  sql.run(
+    'INSERT INTO queue (command_id, cluster_id, subject, verb, generation, attempt, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ...[command.commandId, command.clusterId, command.subject, command.body.verb, command.generation, command.attempt],
+    body,
+  );
+}
+
+function isNewCluster(sql: Sql, id: ClusterId): boolean {
+  if (sql.run('SELECT 1 FROM cluster WHERE cluster_id = ?', id).length > 0) return false;
+  sql.run('INSERT INTO cluster (cluster_id) VALUES (?)', id);
+  return true;
+}
+
+function drop(sql: Sql, id: CommandId, now: EpochMs): void {
+  sql.run('DELETE FROM queue WHERE command_id = ?', id);
+  sql.run('UPDATE exposure SET ended_at = ? WHERE command_id = ? AND ended_at IS NULL', now, id);
+}

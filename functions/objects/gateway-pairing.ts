@@ -1,0 +1,118 @@
+// Pairing: a one-time code turns a relay into a node of the gateway. Exactly one identity wins a code (I18); the winner may
+// repeat its request and gets the same answer.
+import { type EpochMs, RelayNodeId, randomPart } from '../../shared/ids.ts';
+import { PAIRING_NONCE_MS } from '../../shared/limits.ts';
+import { type PairingChallenge, type PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
+import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
+import { toBase64url } from '../sign-command.ts';
+import type { GatewayRecord, GatewayStorage, NodeRecord } from './gateway-storage.ts';
+import type { Sql } from './sql.ts';
+
+const NONCE_BYTES = 32;
+
+export type PairingPorts = {
+  now(): EpochMs;
+  readonly sql: Sql;
+  readonly storage: GatewayStorage;
+  randomBytes(count: number): Uint8Array;
+  verify(key: string, text: string, signature: string): Promise<boolean>;
+  /** Raw public key that signs commands. */
+  commandKey(): Promise<string>;
+  /** Whether a relay of this gateway is connected now. */
+  isConnected(): boolean;
+  tunnelPath(gateway: GatewayRecord): string;
+};
+
+export function pairingChallenge(
+  ports: PairingPorts,
+  codeHash: string,
+  origin: string,
+): Result<PairingChallenge, ApiFailure> {
+  const now = ports.now();
+  const code = usableCode(ports, codeHash, now);
+  // The winner of a code may ask again: its answer may have been lost.
+  if (!code.ok && code.error.code !== 'PAIRING_CODE_USED') return code;
+  const nonce = toBase64url(ports.randomBytes(NONCE_BYTES));
+  ports.storage.putNonce(nonce, codeHash, origin, now + PAIRING_NONCE_MS, now);
+  return ok({ nonce, origin });
+}
+
+export async function pair(
+  ports: PairingPorts,
+  request: PairingRequest,
+  origin: string,
+): Promise<Result<PairingResponse, ApiFailure>> {
+  const known = usableCode(ports, request.codeHash, ports.now());
+  if (!known.ok && known.error.code !== 'PAIRING_CODE_USED') return known;
+  const proven = await ports.verify(request.identityKey, pairingText(request, origin), request.signature);
+  const commandKey = await ports.commandKey();
+  if (!proven) return err(apiFailure('PAIRING_PROOF_INVALID', 'The signature does not fit the key.'));
+  // Everything that decides is looked at again in here: others may have come while the signature was checked.
+  return ports.sql.transaction(() => consume(ports, request, origin, commandKey));
+}
+
+function consume(
+  ports: PairingPorts,
+  request: PairingRequest,
+  origin: string,
+  commandKey: string,
+): Result<PairingResponse, ApiFailure> {
+  const now = ports.now();
+  const gateway = ports.storage.gateway();
+  if (gateway === null) return err(apiFailure('PAIRING_CODE_UNKNOWN'));
+  const nonce = ports.storage.nonce(request.nonce);
+  if (nonce === null || nonce.expiresAt <= now || nonce.codeHash !== request.codeHash || nonce.origin !== origin)
+    return err(apiFailure('PAIRING_PROOF_INVALID', 'The challenge is unknown or older than two minutes.'));
+  const known = ports.storage.nodeByKey(request.identityKey);
+  const code = usableCode(ports, request.codeHash, now);
+  if (!code.ok) {
+    const isWinner = known !== null && ports.storage.code(request.codeHash)?.usedBy === known.nodeId;
+    return code.error.code === 'PAIRING_CODE_USED' && isWinner
+      ? ok(responseFor(ports, gateway, known, commandKey))
+      : code;
+  }
+  if (gateway.sealingKey !== null && gateway.sealingKey !== request.sealingKey && ports.isConnected()) {
+    // Secrets are sealed to one key: a stranger's key must not take over while those who have it work.
+    const detail =
+      'A relay of this gateway is connected and has another sealing key: copy its folder, or stop it first.';
+    return err(apiFailure('PAIRING_PROOF_INVALID', detail));
+  }
+  const node = {
+    nodeId: known?.nodeId ?? RelayNodeId.parse(`nod_${randomPart(ports.randomBytes(20))}`),
+    identityKey: request.identityKey,
+    hostname: request.hostname,
+    relayVersion: request.relayVersion,
+    pairedAt: now,
+  };
+  ports.storage.putNode(node);
+  ports.storage.useCode(request.codeHash, node.nodeId);
+  ports.storage.setSealingKey(request.sealingKey);
+  return ok(responseFor(ports, gateway, node, commandKey));
+}
+
+function usableCode(ports: PairingPorts, codeHash: string, now: EpochMs): Result<null, ApiFailure> {
+  const gateway = ports.storage.gateway();
+  const code = gateway === null || gateway.removedAt !== null ? null : ports.storage.code(codeHash);
+  if (code === null) return err(apiFailure('PAIRING_CODE_UNKNOWN'));
+  if (code.usedBy !== null) return err(apiFailure('PAIRING_CODE_USED'));
+  if (code.expiresAt <= now) return err(apiFailure('PAIRING_CODE_EXPIRED'));
+  return ok(null);
+}
+
+function responseFor(
+  ports: PairingPorts,
+  gateway: GatewayRecord,
+  node: Pick<NodeRecord, 'nodeId' | 'pairedAt'>,
+  commandKey: string,
+): PairingResponse {
+  return {
+    scope: gateway.scope,
+    gatewayId: gateway.gatewayId,
+    gatewayName: gateway.name,
+    nodeId: node.nodeId,
+    commandKey,
+    tunnelPath: ports.tunnelPath(gateway),
+    pairedAt: node.pairedAt,
+  };
+}

@@ -1,0 +1,67 @@
+// The right to mutate, given to one incarnation at a time (L1-L3). Only the epoch is stored, and how long a lease runs whose
+// socket is gone; a lease in use is renewed in the socket's attachment.
+import { z } from 'zod';
+import { EpochMs } from '../../shared/ids.ts';
+import { LEASE_MS, LEASE_RELAY_MS } from '../../shared/limits.ts';
+import { type EdgeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
+import type { CommandQueue } from './command-queue.ts';
+import { rowsOf, type Sql } from './sql.ts';
+import { incarnationOf, type Session } from './tunnel-session.ts';
+
+/** Epochs kept, to know which incarnations ever could mutate. */
+const EPOCHS_KEPT = 100;
+
+const EpochRow = z.object({
+  epoch: z.int(),
+  incarnation: z.string(),
+  granted_at: EpochMs,
+  until: EpochMs.nullable(),
+});
+
+export type LeasePorts = { readonly sql: Sql; readonly queue: CommandQueue; readonly guardMs: number };
+
+/** Answers a `lease-request`; keeps the grant in the session's attachment. May be repeated: that is how it is renewed. */
+export function answerLease(
+  ports: LeasePorts,
+  asking: Session,
+  sessions: readonly Session[],
+  now: EpochMs,
+): Extract<EdgeFrame, { type: 'lease' | 'lease-refused' }> {
+  const mine = incarnationOf(asking.state);
+  const latest = latestEpoch(ports.sql);
+  const runsUntil = latest === null || latest.incarnation === mine ? 0 : leaseEnd(latest, sessions, now);
+  if (runsUntil > now) {
+    return { v: PROTOCOL_VERSION, type: 'lease-refused', retryAfterMs: runsUntil - now };
+  }
+  const held = latest?.incarnation === mine ? latest : newEpoch(ports.sql, (latest?.epoch ?? 0) + 1, mine, now);
+  asking.socket.keep({ ...asking.state, lapsed: false, lease: { epoch: held.epoch, until: now + LEASE_MS } });
+  const waitMs = Math.max(0, held.granted_at + ports.guardMs - now);
+  const guards =
+    waitMs === 0
+      ? []
+      : ports.queue.exposedToOthers(mine, now, ports.guardMs).map((subject) => ({ ...subject, waitMs }));
+  // The relay counts from its request and must be through before the edge is.
+  return { v: PROTOCOL_VERSION, type: 'lease', epoch: held.epoch, durationMs: LEASE_RELAY_MS, guards };
+}
+
+/** The socket of the lease's holder is gone; the lease runs on, so its end must outlive the attachment. */
+export function keepLeaseEnd(sql: Sql, session: Session): void {
+  const { lease } = session.state;
+  if (lease !== null) sql.run('UPDATE epoch SET until = ? WHERE epoch = ?', lease.until, lease.epoch);
+}
+
+function leaseEnd(latest: z.infer<typeof EpochRow>, sessions: readonly Session[], now: EpochMs): EpochMs {
+  const holder = sessions.find(({ state }) => state.lease?.epoch === latest.epoch);
+  // An object that was lost with its sockets does not know the end; the guards of L3 cover what may still run.
+  return holder?.state.lease?.until ?? latest.until ?? Math.min(now, latest.granted_at + LEASE_MS);
+}
+
+function latestEpoch(sql: Sql): z.infer<typeof EpochRow> | null {
+  return rowsOf(sql, EpochRow, 'SELECT * FROM epoch ORDER BY epoch DESC LIMIT 1')[0] ?? null;
+}
+
+function newEpoch(sql: Sql, epoch: number, incarnation: string, now: EpochMs): z.infer<typeof EpochRow> {
+  sql.run('INSERT INTO epoch (epoch, incarnation, granted_at) VALUES (?, ?, ?)', epoch, incarnation, now);
+  sql.run('DELETE FROM epoch WHERE epoch <= ?', epoch - EPOCHS_KEPT);
+  return { epoch, incarnation, granted_at: now, until: null };
+}
