@@ -1,0 +1,244 @@
+// What this relay has accepted, begun and settled, so that a restart neither forgets nor repeats (C4), and what only rises:
+// generations (G1) and join counters (T3). It makes a repeat cheap; what makes it safe is that handlers look first.
+import type { Command, CommandId, CommandOutcome } from '../shared/command.ts';
+import type { ClusterId, EpochMs } from '../shared/ids.ts';
+import { SETTLED_COMMAND_KEPT_MS } from '../shared/limits.ts';
+import { err, ok, type Result } from '../shared/result.ts';
+import { decodeJournal, encodeRecord, type JournalDamage, type JournalRecord } from './journal-record.ts';
+import type { Disk, DiskFailure } from './ports.ts';
+
+export const JOURNAL_FILE = 'journal.log';
+/** 1,000 unsettled commands of at most some 100 KB each, and the settled ones of a week. More is refused, not written. */
+const JOURNAL_BYTES_MAX = 256 * 1_048_576;
+/** Below this a rewrite is not worth it. */
+const COMPACT_BYTES_MIN = 4 * 1_048_576;
+/** Settled outcomes kept: a week of a busy gateway. The oldest go first. */
+const SETTLED_MAX = 20_000;
+/** Clusters whose generation is kept; those not heard of for longest go first. */
+const GENERATIONS_MAX = 20_000;
+/** Sessions between two writes of the join counter, so that a full disk does not keep the tunnel closed. */
+const JOIN_COUNTERS_RESERVED = 32;
+
+export type JournalEntry =
+  | { readonly state: 'accepted'; readonly bodyHash: string; readonly command: Command; readonly begun: boolean }
+  | { readonly state: 'settled'; readonly bodyHash: string; readonly outcome: CommandOutcome; readonly at: EpochMs };
+
+/** `too-large`: so much is unsettled that the journal would outgrow its bound. */
+export type JournalFailure = DiskFailure | { readonly code: 'too-large'; readonly detail: string };
+export type OpenFailure = DiskFailure | { readonly code: 'corrupt'; readonly line: number; readonly detail: string };
+type Kept = Promise<Result<null, JournalFailure>>;
+
+export type Journal = {
+  readonly find: (commandId: CommandId) => JournalEntry | undefined;
+  readonly unsettled: () => Extract<JournalEntry, { state: 'accepted' }>[];
+  /** The highest generation seen of the cluster; -1 when none. */
+  readonly generationOf: (clusterId: ClusterId) => number;
+  readonly accept: (command: Command, bodyHash: string) => Kept;
+  readonly intend: (commandId: CommandId, intent: string) => Kept;
+  readonly settle: (commandId: CommandId, bodyHash: string, outcome: CommandOutcome) => Kept;
+  readonly drop: (commandId: CommandId) => Kept;
+  /** No lower one counts from now on, also while this is being written. */
+  readonly raiseGeneration: (clusterId: ClusterId, generation: number) => Kept;
+  /** A number higher than any before. */
+  readonly nextJoinCounter: () => Promise<Result<number, JournalFailure>>;
+};
+
+export type OpenJournal = { readonly journal: Journal; readonly damage: JournalDamage | null };
+
+/**
+ * Reads the journal, cutting a torn tail. `corrupt`: a record in the middle is bad; with `salvage` the readable ones are
+ * kept and the rest is given up, which costs at most work done twice.
+ */
+export async function openJournal(
+  disk: Disk,
+  now: () => EpochMs,
+  options: { readonly salvage: boolean } = { salvage: false },
+): Promise<Result<OpenJournal, OpenFailure>> {
+  const bytes = await disk.read(JOURNAL_FILE);
+  if (!bytes.ok) return bytes;
+  const { records, damage } = decodeJournal(bytes.value ?? new Uint8Array());
+  if (damage?.kind === 'corrupt' && !options.salvage) {
+    const detail = `${JOURNAL_FILE} is damaged at line ${damage.line}, byte ${damage.offsetBytes}`;
+    return err({ code: 'corrupt', line: damage.line, detail });
+  }
+  const memory = createMemory();
+  for (const record of records) memory.apply(record);
+  const whole = damage?.offsetBytes ?? bytes.value?.byteLength ?? 0;
+  const file = createFile(disk, memory, now, whole);
+  const mended = damage === null ? ok(null) : damage.kind === 'corrupt' ? await file.compact() : await file.mend();
+  return mended.ok ? ok({ journal: journalOf(memory, file, now), damage }) : mended;
+}
+
+function journalOf(memory: Memory, file: JournalFile, now: () => EpochMs): Journal {
+  let joinCounter = memory.joinReserved();
+  return {
+    find: memory.find,
+    unsettled: memory.unsettled,
+    generationOf: memory.generationOf,
+    accept: (command, bodyHash) => file.write({ kind: 'accepted', command, bodyHash, at: now() }),
+    intend: (commandId, intent) => file.write({ kind: 'intent', commandId, intent, at: now() }),
+    settle: (commandId, bodyHash, outcome) => file.write({ kind: 'settled', commandId, bodyHash, outcome, at: now() }),
+    drop: (commandId) => file.write({ kind: 'dropped', commandId, at: now() }),
+    raiseGeneration: (clusterId, generation) => {
+      const record = { kind: 'generation', clusterId, generation } as const;
+      memory.apply(record);
+      return file.write(record);
+    },
+    nextJoinCounter: async () => {
+      if (joinCounter + 1 >= memory.joinReserved()) {
+        const reservedBelow = joinCounter + 1 + JOIN_COUNTERS_RESERVED;
+        const written = await file.write({ kind: 'join', reservedBelow });
+        if (!written.ok) return written;
+      }
+      joinCounter += 1;
+      return ok(joinCounter);
+    },
+  };
+}
+
+type Memory = ReturnType<typeof createMemory>;
+
+/** What the records say, folded. */
+function createMemory() {
+  const entries = new Map<CommandId, JournalEntry>();
+  const generations = new Map<ClusterId, number>();
+  let settledCount = 0;
+  let reservedBelow = 0;
+
+  const remove = (commandId: CommandId): void => {
+    if (entries.get(commandId)?.state === 'settled') settledCount -= 1;
+    entries.delete(commandId);
+  };
+  const apply = (record: JournalRecord): void => {
+    switch (record.kind) {
+      case 'accepted': {
+        const { command, bodyHash } = record;
+        remove(command.commandId);
+        entries.set(command.commandId, { state: 'accepted', command, bodyHash, begun: false });
+        break;
+      }
+      case 'intent': {
+        const entry = entries.get(record.commandId);
+        if (entry?.state === 'accepted') entries.set(record.commandId, { ...entry, begun: true });
+        break;
+      }
+      case 'settled': {
+        const { commandId, bodyHash, outcome, at } = record;
+        remove(commandId);
+        entries.set(commandId, { state: 'settled', bodyHash, outcome, at });
+        settledCount += 1;
+        break;
+      }
+      case 'dropped':
+        if (entries.get(record.commandId)?.state === 'accepted') remove(record.commandId);
+        break;
+      case 'generation': {
+        const known = generations.get(record.clusterId) ?? -1;
+        generations.delete(record.clusterId);
+        generations.set(record.clusterId, Math.max(known, record.generation));
+        break;
+      }
+      case 'join':
+        reservedBelow = Math.max(reservedBelow, record.reservedBelow);
+        break;
+    }
+  };
+  const forgetOld = (before: EpochMs): void => {
+    for (const [commandId, entry] of entries) {
+      if (entry.state === 'settled' && (entry.at < before || settledCount > SETTLED_MAX)) remove(commandId);
+    }
+    for (const clusterId of generations.keys()) {
+      if (generations.size <= GENERATIONS_MAX) break;
+      generations.delete(clusterId);
+    }
+  };
+  /** The fewest records that say the same. */
+  const records = (): JournalRecord[] => [
+    { kind: 'join', reservedBelow },
+    ...Array.from(generations, ([clusterId, generation]) => ({ kind: 'generation', clusterId, generation }) as const),
+    ...Array.from(entries).flatMap(([commandId, entry]) => recordsOf(commandId, entry)),
+  ];
+  return {
+    apply,
+    forgetOld,
+    records,
+    find: (commandId: CommandId) => entries.get(commandId),
+    unsettled: () => [...entries.values()].filter((entry) => entry.state === 'accepted'),
+    generationOf: (clusterId: ClusterId) => generations.get(clusterId) ?? -1,
+    joinReserved: () => reservedBelow,
+  };
+}
+
+function recordsOf(commandId: CommandId, entry: JournalEntry): JournalRecord[] {
+  if (entry.state === 'settled') {
+    const { bodyHash, outcome, at } = entry;
+    return [{ kind: 'settled', commandId, bodyHash, outcome, at }];
+  }
+  const { command, bodyHash, begun } = entry;
+  const accepted = { kind: 'accepted', command, bodyHash, at: 0 } as const;
+  return begun ? [accepted, { kind: 'intent', commandId, intent: 'before compaction', at: 0 }] : [accepted];
+}
+
+type JournalFile = ReturnType<typeof createFile>;
+type Waiting = { readonly record: JournalRecord; readonly done: (result: Result<null, JournalFailure>) => void };
+
+/** The file's end. Records that come while one write is under way go into the next together: one flush for all. */
+function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: number) {
+  let length = wholeBytes;
+  let lengthAfterCompaction = wholeBytes;
+  let ragged = false;
+  let waiting: Waiting[] = [];
+  let writing = false;
+
+  const mend = async (): Promise<Result<null, DiskFailure>> => {
+    const cut = await disk.truncate(JOURNAL_FILE, length);
+    ragged = !cut.ok;
+    return cut;
+  };
+  const compact = async (): Promise<Result<null, DiskFailure>> => {
+    memory.forgetOld(now() - SETTLED_COMMAND_KEPT_MS);
+    const bytes = Buffer.concat(memory.records().map(encodeRecord));
+    const replaced = await disk.replace(JOURNAL_FILE, bytes);
+    if (replaced.ok) {
+      length = bytes.byteLength;
+      ragged = false;
+    }
+    // Also after a failure: the next try comes when the file has doubled again.
+    lengthAfterCompaction = length;
+    return replaced;
+  };
+  const append = async (bytes: Uint8Array): Promise<Result<null, JournalFailure>> => {
+    if (length + bytes.byteLength > JOURNAL_BYTES_MAX) {
+      await compact();
+      if (length + bytes.byteLength > JOURNAL_BYTES_MAX)
+        return err({ code: 'too-large', detail: `${JOURNAL_FILE} holds too many unsettled commands` });
+    }
+    if (ragged) {
+      const cut = await mend();
+      if (!cut.ok) return cut;
+    }
+    const appended = await disk.append(JOURNAL_FILE, bytes);
+    if (appended.ok) length += bytes.byteLength;
+    // A part may have been written: cut now if the disk lets us, else before the next write.
+    else await mend();
+    return appended;
+  };
+  const writeAll = async (): Promise<void> => {
+    writing = true;
+    while (waiting.length > 0) {
+      const batch = waiting;
+      waiting = [];
+      const result = await append(Buffer.concat(batch.map(({ record }) => encodeRecord(record))));
+      if (result.ok) for (const { record } of batch) memory.apply(record);
+      for (const { done } of batch) done(result);
+      if (length > Math.max(COMPACT_BYTES_MIN, 2 * lengthAfterCompaction)) await compact();
+    }
+    writing = false;
+  };
+  const write = (record: JournalRecord): Kept =>
+    new Promise((resolve) => {
+      waiting.push({ record, done: resolve });
+      if (!writing) void writeAll();
+    });
+  return { write, compact, mend };
+}
