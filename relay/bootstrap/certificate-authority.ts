@@ -1,0 +1,126 @@
+// X.509 as a cluster and the enrolment endpoint need it: authorities, and certificates signed by them. ECDSA P-256 with
+// SHA-256 throughout: kubeadm, etcd, curl and Node accept it, and a new key costs nothing.
+import type { webcrypto } from 'node:crypto';
+import 'reflect-metadata';
+import * as x509 from '@peculiar/x509';
+import { z } from 'zod';
+import type { EpochMs } from '../../shared/ids.ts';
+
+/** A certificate with its private key, both PEM (PKCS #8). */
+export const KeyAndCertificate = z.strictObject({ certPem: z.string(), keyPem: z.string() });
+export type KeyAndCertificate = z.infer<typeof KeyAndCertificate>;
+
+export type Validity = { readonly from: EpochMs; readonly until: EpochMs };
+
+export type Subject = { readonly commonName: string; readonly organizations: readonly string[] };
+
+export type CertificateOrder = {
+  readonly subject: Subject;
+  readonly validity: Validity;
+  readonly usage: 'client' | 'server';
+  /** Server names; addresses are not offered, since nothing here is verified by one. */
+  readonly dnsNames: readonly string[];
+};
+
+const EC_KEY = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+const EC_SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' } as const;
+
+/** A new self-signed authority: CA:TRUE, may sign certificates and revocation lists. */
+export async function makeAuthority(commonName: string, validity: Validity): Promise<KeyAndCertificate> {
+  const keys = await crypto.subtle.generateKey(EC_KEY, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    name: nameOf({ commonName, organizations: [] }),
+    keys,
+    signingAlgorithm: EC_SIGNATURE,
+    serialNumber: newSerialNumber(),
+    notBefore: new Date(validity.from),
+    notAfter: new Date(validity.until),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: commonName }]),
+    ],
+  });
+  return { certPem: pemOf(certificate), keyPem: await privateKeyPem(keys.privateKey) };
+}
+
+/** A new key with a certificate that `authority` signed. */
+export async function issueWithNewKey(
+  authority: KeyAndCertificate,
+  order: CertificateOrder,
+): Promise<KeyAndCertificate> {
+  const keys = await crypto.subtle.generateKey(EC_KEY, true, ['sign', 'verify']);
+  return { certPem: await issueFor(authority, keys.publicKey, order), keyPem: await privateKeyPem(keys.privateKey) };
+}
+
+/** A certificate for a key whose private half stays where it is. */
+export async function issueFor(
+  authority: KeyAndCertificate,
+  publicKey: webcrypto.CryptoKey | x509.PublicKey,
+  order: CertificateOrder,
+): Promise<string> {
+  const issuer = new x509.X509Certificate(authority.certPem);
+  const usage = order.usage === 'client' ? x509.ExtendedKeyUsage.clientAuth : x509.ExtendedKeyUsage.serverAuth;
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: nameOf(order.subject),
+    issuer: issuer.subjectName,
+    publicKey,
+    signingKey: await signingKeyOf(authority.keyPem),
+    signingAlgorithm: EC_SIGNATURE,
+    serialNumber: newSerialNumber(),
+    notBefore: new Date(order.validity.from),
+    notAfter: new Date(order.validity.until),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([usage]),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
+      ...(order.dnsNames.length === 0
+        ? []
+        : [new x509.SubjectAlternativeNameExtension(order.dnsNames.map((value) => ({ type: 'dns', value })))]),
+    ],
+  });
+  return pemOf(certificate);
+}
+
+/** `sha256:` and the hash of the certificate's public key (DER SubjectPublicKeyInfo), as `kubeadm join` pins a cluster. */
+export async function publicKeyHash(certPem: string): Promise<string> {
+  const { publicKey } = new x509.X509Certificate(certPem);
+  const hash = await crypto.subtle.digest('SHA-256', publicKey.rawData);
+  return `sha256:${Buffer.from(hash).toString('hex')}`;
+}
+
+/** Until when a certificate holds. */
+export function notAfterOf(certPem: string): EpochMs {
+  return new x509.X509Certificate(certPem).notAfter.getTime();
+}
+
+/** Given as parts, never as one text: a name with a comma must not become two. */
+function nameOf(subject: Subject): x509.Name {
+  return new x509.Name([
+    ...subject.organizations.map((organization) => ({ O: [organization] })),
+    { CN: [subject.commonName] },
+  ]);
+}
+
+async function signingKeyOf(keyPem: string): Promise<webcrypto.CryptoKey> {
+  const der = x509.PemConverter.decodeFirst(keyPem);
+  return crypto.subtle.importKey('pkcs8', der, EC_KEY, false, ['sign']);
+}
+
+export async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
+  return `${x509.PemConverter.encode(await crypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY')}\n`;
+}
+
+/** 127 random bits, positive, as RFC 5280 §4.1.2.2 asks. */
+function newSerialNumber(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return Buffer.from(bytes).toString('hex');
+}
+
+const pemOf = (certificate: x509.X509Certificate): string => `${certificate.toString('pem')}\n`;

@@ -1,0 +1,206 @@
+// Watches one cluster and says what changed: whether its API answers, its nodes, its etcd members. Level-triggered: whatever
+// breaks, the next list puts it right, and only differences are told.
+import { fullJitter } from '../../shared/backoff.ts';
+import type { ClusterFact } from '../../shared/observation.ts';
+import { type Ports, sleep } from '../ports.ts';
+import type { EtcdApi } from './etcd-members.ts';
+import type { KubernetesApi, NodeEvent, NodeView } from './kubernetes-api.ts';
+
+export type ClusterWatch = {
+  readonly api: KubernetesApi;
+  readonly etcd: EtcdApi;
+  readonly ports: Pick<Ports, 'timers' | 'random'>;
+  readonly emit: (fact: ClusterFact) => void;
+  readonly signal: AbortSignal;
+};
+
+/** How often the API is asked while somebody waits for it to come up, and afterwards. */
+const STARTING_POLL_MS = 1_000;
+const READY_POLL_MS = 10_000;
+/** Failed answers in a row before an API that was ready counts as gone: a virtual address moves within seconds. */
+const FAILURES_TO_COUNT = 3;
+const RETRY_MS_MIN = 500;
+const RETRY_MS_MAX = 10_000;
+/** A full list at least so often, in case an event was lost. */
+const WATCHES_PER_LIST = 24;
+const ETCD_POLL_MS = 15_000;
+/** With one member there is nothing to decide. */
+const MEMBERS_WATCHED_FROM = 2;
+
+/** Runs until `signal` is aborted. Never throws for what the cluster does. */
+export async function watchCluster(watch: ClusterWatch): Promise<void> {
+  const told = changesOnly(watch.emit);
+  const ready = createGate();
+  const nodes = new Map<string, NodeView>();
+  await Promise.all([
+    watchReadiness(watch, told, ready),
+    watchNodes(watch, told, ready, nodes),
+    watchMembers(watch, told, ready, nodes),
+  ]);
+}
+
+/** Open while the API is ready; `passed` waits for that. */
+type Gate = {
+  readonly set: (open: boolean) => void;
+  readonly isOpen: () => boolean;
+  readonly passed: (signal: AbortSignal) => Promise<void>;
+};
+
+function createGate(): Gate {
+  let open = false;
+  const waiting = new Set<() => void>();
+  return {
+    set: (next) => {
+      open = next;
+      if (open) for (const go of waiting) go();
+    },
+    isOpen: () => open,
+    passed: (signal) =>
+      new Promise((resolve) => {
+        if (open || signal.aborted) return resolve();
+        const go = (): void => {
+          waiting.delete(go);
+          signal.removeEventListener('abort', go);
+          resolve();
+        };
+        waiting.add(go);
+        signal.addEventListener('abort', go);
+      }),
+  };
+}
+
+async function watchReadiness({ api, ports, signal }: ClusterWatch, told: Told, gate: Gate): Promise<void> {
+  let failures = FAILURES_TO_COUNT;
+  while (!signal.aborted) {
+    const { ready, detail } = await api.readiness();
+    if (signal.aborted) return;
+    failures = ready ? 0 : failures + 1;
+    if (ready || failures >= FAILURES_TO_COUNT) {
+      gate.set(ready);
+      told('api-server', { kind: 'api-server', ready, detail: detail.slice(0, 500) });
+    }
+    await sleep(ports.timers, ready ? READY_POLL_MS : STARTING_POLL_MS, signal);
+  }
+}
+
+async function watchNodes(
+  { api, ports, signal }: ClusterWatch,
+  told: Told,
+  gate: Gate,
+  nodes: Map<string, NodeView>,
+): Promise<void> {
+  let failures = 0;
+  let version: string | null = null;
+  let watches = 0;
+  while (!signal.aborted) {
+    await gate.passed(signal);
+    if (signal.aborted) return;
+    if (version === null || watches >= WATCHES_PER_LIST) {
+      const listed = await api.listNodes();
+      if (signal.aborted) return;
+      if (!listed.ok) {
+        failures += 1;
+        await sleep(
+          ports.timers,
+          RETRY_MS_MIN + fullJitter(failures, RETRY_MS_MIN, RETRY_MS_MAX, ports.random.fraction()),
+          signal,
+        );
+        continue;
+      }
+      replaceAll(nodes, listed.value.nodes, told);
+      version = listed.value.resourceVersion;
+      watches = 0;
+    }
+    const end = await api.watchNodes(
+      version,
+      (event) => {
+        version = take(event, nodes, told) ?? version;
+      },
+      signal,
+    );
+    watches += 1;
+    if (end.kind === 'ended') {
+      failures = 0;
+      continue;
+    }
+    version = null;
+    if (end.kind === 'expired') continue;
+    failures += 1;
+    await sleep(ports.timers, fullJitter(failures, RETRY_MS_MIN, RETRY_MS_MAX, ports.random.fraction()), signal);
+  }
+}
+
+/** Answers the version to watch on from, where the event has one. */
+function take(event: NodeEvent, nodes: Map<string, NodeView>, told: Told): string | null {
+  switch (event.kind) {
+    case 'present':
+      nodes.set(event.node.name, event.node);
+      told(`node/${event.node.name}`, factOf(event.node));
+      return event.node.resourceVersion;
+    case 'gone':
+      forget(event.name, nodes, told);
+      return null;
+    case 'bookmark':
+      return event.resourceVersion;
+  }
+}
+
+function replaceAll(nodes: Map<string, NodeView>, listed: readonly NodeView[], told: Told): void {
+  const names = new Set(listed.map((node) => node.name));
+  for (const name of [...nodes.keys()]) if (!names.has(name)) forget(name, nodes, told);
+  for (const node of listed) {
+    nodes.set(node.name, node);
+    told(`node/${node.name}`, factOf(node));
+  }
+}
+
+function forget(name: string, nodes: Map<string, NodeView>, told: Told): void {
+  const node = nodes.get(name);
+  if (node === undefined) return;
+  nodes.delete(name);
+  told(`node/${name}`, { ...factOf(node), present: false, ready: false, reason: '' });
+}
+
+function factOf(node: NodeView): Extract<ClusterFact, { kind: 'node' }> {
+  const { name, ready, role, providerId, internalIp, kubeletVersion, reason } = node;
+  return { kind: 'node', name, present: true, ready, role, providerId, internalIp, kubeletVersion, reason };
+}
+
+async function watchMembers(
+  { etcd, ports, signal }: ClusterWatch,
+  told: Told,
+  gate: Gate,
+  nodes: Map<string, NodeView>,
+): Promise<void> {
+  while (!signal.aborted) {
+    const controlPlanes = [...nodes.values()].filter((node) => node.role === 'control-plane');
+    const peers = controlPlanes
+      .toSorted((a, b) => Number(b.ready) - Number(a.ready))
+      .flatMap((node) => (node.internalIp === null ? [] : [node.internalIp]));
+    if (peers.length >= MEMBERS_WATCHED_FROM) {
+      const listed = await etcd.listMembers(peers);
+      if (signal.aborted) return;
+      if (listed.ok) {
+        const members = listed.value
+          .map(({ id, name, healthy, learner }) => ({ id, name, healthy, learner }))
+          .toSorted((a, b) => a.name.localeCompare(b.name));
+        told('etcd-members', { kind: 'etcd-members', members });
+      }
+    }
+    await sleep(ports.timers, gate.isOpen() ? ETCD_POLL_MS : READY_POLL_MS, signal);
+  }
+}
+
+type Told = (subject: string, fact: ClusterFact) => void;
+
+/** Passes a fact on when it differs from the last one of its subject. Of nodes that are gone nothing is kept. */
+function changesOnly(emit: (fact: ClusterFact) => void): Told {
+  const last = new Map<string, string>();
+  return (subject, fact) => {
+    const text = JSON.stringify(fact);
+    if (last.get(subject) === text) return;
+    if (fact.kind === 'node' && !fact.present) last.delete(subject);
+    else last.set(subject, text);
+    emit(fact);
+  };
+}
