@@ -59,8 +59,13 @@ describe('an answer of MAAS', () => {
   });
 
   test('a retry time is read in seconds, bounded, and has a default', () => {
-    const waits = [{ 'retry-after': '10' }, { 'retry-after': '999999' }, { 'retry-after': 'Mon, 23 Nov 2026' }, {}];
-    const found = waits.map((headers) => failureOfAnswer(answer(503, 'busy', headers as Record<string, string>), READ));
+    const waits: Record<string, string>[] = [
+      { 'retry-after': '10' },
+      { 'retry-after': '999999' },
+      { 'retry-after': 'Mon, 23 Nov 2026' },
+      {},
+    ];
+    const found = waits.map((headers) => failureOfAnswer(answer(503, 'busy', headers), READ));
     expect(found.map((each) => (each?.code === 'MAAS_BUSY' ? each.retryAfterMs : null))).toEqual([
       10_000, 300_000, 5_000, 5_000,
     ]);

@@ -2,7 +2,7 @@
 import { webcrypto } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import 'reflect-metadata';
 import { SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -23,7 +23,9 @@ async function listening(server: Server): Promise<number> {
         server.close(() => resolve());
       }),
   );
-  return (server.address() as AddressInfo).port; // a TCP server's address is never a pipe's name
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server does not listen on a TCP port');
+  return address.port;
 }
 
 function transport(options: Partial<TransportOptions> = {}) {
