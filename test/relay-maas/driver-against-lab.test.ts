@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { observeAccount } from '../../relay/maas/account.ts';
 import { findAddress, releaseAddress, reserveAddress } from '../../relay/maas/addresses.ts';
 import { ensureAnnotated, findByClaim, listOwned } from '../../relay/maas/claims.ts';
-import { createMaasClient, type MaasClient } from '../../relay/maas/client.ts';
+import type { MaasClient, MaasClientOptions } from '../../relay/maas/client.ts';
 import { eventsAfter, lastEventId } from '../../relay/maas/events.ts';
 import { observeInventory } from '../../relay/maas/inventory.ts';
 import {
@@ -16,17 +16,16 @@ import {
   readMachine,
   release,
 } from '../../relay/maas/machines.ts';
-import { createRegionGates } from '../../relay/maas/request-gate.ts';
 import type { MaasTransport } from '../../relay/maas/transport.ts';
 import { createUndiciTransport, type UndiciTransport } from '../../relay/maas/undici-transport.ts';
 import { ProjectId, type Scope, TenantId } from '../../shared/ids.ts';
 import { InventoryFacts } from '../../shared/inventory.ts';
 import { MACHINE_STATUSES } from '../../shared/machine.ts';
-import { ok, type Result } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
 import { HTML_502 } from '../lab/faults.ts';
 import { defaultInventory } from '../lab/inventory.ts';
 import { LAB_USER, type Lab, startLab } from '../lab/lab.ts';
-import type { MachineDriver } from '../lab/machine-driver.ts';
+import { clientOver, machinesThatOnlySwitchOn } from './lab-site.ts';
 import { aClaim, aSystemId } from './scripted-maas.ts';
 
 const SCOPE: Scope = {
@@ -280,19 +279,8 @@ describe('trouble', () => {
   });
 });
 
-function clientOf(apiKey: string, over: { transport?: MaasTransport; now?: () => number } = {}): MaasClient {
-  const created = createMaasClient({
-    endpoint: lab.url,
-    apiKey,
-    transport: network.send,
-    gateOf: createRegionGates(() => performance.now()),
-    now: () => Date.now(),
-    random: Math.random,
-    ...over,
-  });
-  if (!created.ok) throw new Error(created.error.detail);
-  return created.value;
-}
+const clientOf = (apiKey: string, over: Partial<MaasClientOptions> = {}): MaasClient =>
+  clientOver({ endpoint: lab.url, apiKey, transport: network.send, ...over });
 const lookAs = async (apiKey: string): Promise<Result<unknown, unknown>> => observeAccount(clientOf(apiKey));
 
 async function annotate(): Promise<void> {
@@ -308,21 +296,4 @@ async function statusOf(systemId: typeof first): Promise<string> {
 async function freeAddress(): Promise<string> {
   const seen = await observeInventory(maas, () => 1);
   return (seen.ok && seen.value.subnets[0]?.freeAddresses[0]) || '';
-}
-
-/** Power without hardware: nothing ever asks for its user-data, so a machine stays Deploying until it is released. */
-function machinesThatOnlySwitchOn(on: Map<string, Uint8Array>): MachineDriver {
-  return {
-    name: 'switches',
-    powerOn: async (machine) => {
-      on.set(machine.systemId, machine.userData);
-      return ok(undefined);
-    },
-    powerOff: async (systemId) => {
-      on.delete(systemId);
-      return ok(undefined);
-    },
-    status: async (systemId) => (on.has(systemId) ? 'on' : 'off'),
-    close: async () => on.clear(),
-  };
 }
