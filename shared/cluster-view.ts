@@ -84,6 +84,7 @@ export const Condition = z.strictObject({
   message: z.string(),
   lastTransition: EpochMs,
 });
+export type Condition = z.infer<typeof Condition>;
 
 export const ClusterView = z.strictObject({
   id: ClusterId,

@@ -93,6 +93,11 @@ const CATALOGUE = {
     title: 'The proof of the relay’s key is wrong',
     todo: 'Run `slipway-relay pair` again; if it stays, an intermediary alters the request.',
   },
+  UPGRADE_REQUIRED: {
+    status: 426,
+    title: 'This path speaks WebSocket only',
+    todo: 'Let slipway-relay dial it; see its `doctor` when a proxy takes the upgrade away.',
+  },
   // --- cloud accounts
   ACCOUNT_NAME_TAKEN: { status: 409, title: 'A cloud account has this name', todo: 'Choose another name.' },
   ACCOUNT_NOT_FOUND: {
