@@ -19,8 +19,8 @@ export function createDial(proxy: ProxySettings, ca: string[], agent: string): D
     open(new URL(url), proxy, ca, agent).then(
       (opened) => {
         socket = opened;
+        attend(opened, events);
         if (attempt.signal.aborted) opened.terminate();
-        else attend(opened, events);
       },
       (error: unknown) => events.closed({ kind: 'unreachable', detail: reasonOf(error) }),
     );

@@ -1,0 +1,152 @@
+// The right to change things, as this incarnation of the relay holds it (L1–L4). Everything is measured on the monotonic
+// clock, from the moment the request was sent, so the relay's end of a lease comes before the edge's.
+import { LEASE_RELAY_MS, LEASE_RENEW_MS } from '../../shared/limits.ts';
+import type { EdgeFrame, RelayFrame } from '../../shared/tunnel-frame.ts';
+import type { Log } from '../log.ts';
+import { type Ports, sleep } from '../ports.ts';
+
+/** A request unanswered this long is sent again; each is answered in its turn, so an answer is never taken for a later one's. */
+const REQUEST_AGAIN_MS = 5_000;
+/** The guards of one epoch: every subject of an unsettled mutation (invariant I17), with room. */
+const GUARDS_MAX = 4_000;
+
+type Grant = Extract<EdgeFrame, { type: 'lease' }>;
+
+export type Lease = {
+  /** L4: waits until the lease is held and the subject is free of older epochs; false when `signal` is aborted first. */
+  readonly ensure: (clusterId: string, subject: string, signal: AbortSignal) => Promise<boolean>;
+  /** While any hold lasts the lease is renewed, so that the steps of a command need not ask anew. */
+  readonly hold: () => () => void;
+  /** Null while it is not held. */
+  readonly epoch: () => number | null;
+  /** A session has begun; `send` is its way up. */
+  readonly attach: (send: (frame: RelayFrame) => void) => void;
+  readonly detach: () => void;
+  readonly granted: (frame: Grant) => void;
+  readonly refused: (frame: Extract<EdgeFrame, { type: 'lease-refused' }>) => void;
+};
+
+type State = {
+  epoch: number | null;
+  heldUntilMs: number;
+  /** When the requests under way were sent, oldest first. */
+  readonly asked: number[];
+  readonly guards: Map<string, number>;
+  readonly wakers: Set<() => void>;
+  send: ((frame: RelayFrame) => void) | null;
+  holds: number;
+  waiting: number;
+  cancelNext: () => void;
+};
+
+export function createLease({ clock, timers }: Ports, log: Log): Lease {
+  const state = beforeAnyLease();
+  const isHeld = (): boolean => clock.monotonicMs() < state.heldUntilMs;
+  const isWanted = (): boolean => state.holds > 0 || state.waiting > 0;
+  const request = (): void => {
+    state.cancelNext();
+    if (state.send === null || !isWanted()) return;
+    state.asked.push(clock.monotonicMs());
+    state.cancelNext = timers.after(REQUEST_AGAIN_MS, request);
+    state.send({ v: 1, type: 'lease-request', epoch: isHeld() ? state.epoch : null });
+  };
+  const next = (delayMs: number): void => {
+    state.cancelNext();
+    state.cancelNext = timers.after(delayMs, request);
+  };
+
+  return {
+    epoch: () => (isHeld() ? state.epoch : null),
+    hold: () => {
+      state.holds += 1;
+      if (state.holds === 1 && isHeld()) next(LEASE_RENEW_MS);
+      let over = false;
+      return () => {
+        if (!over) state.holds -= 1;
+        over = true;
+      };
+    },
+    ensure: async (clusterId, subject, signal) => {
+      const key = `${clusterId}/${subject}`;
+      while (!signal.aborted) {
+        const guardMs = (state.guards.get(key) ?? 0) - clock.monotonicMs();
+        if (isHeld() && guardMs <= 0) return true;
+        if (isHeld()) {
+          log.debug('waits-for-older-epoch', { clusterId, subject, waitMs: Math.ceil(guardMs) });
+          state.waiting += 1;
+          await sleep(timers, guardMs, signal);
+          state.waiting -= 1;
+        } else await changed(state, signal, request);
+      }
+      return false;
+    },
+    attach: (send) => {
+      state.send = send;
+      state.asked.length = 0;
+      request();
+    },
+    detach: () => {
+      state.send = null;
+      state.asked.length = 0;
+      state.cancelNext();
+    },
+    granted: (frame) => {
+      const { epoch } = frame;
+      if (epoch !== state.epoch) log.info('lease-granted', { epoch, guards: frame.guards.length });
+      if (!take(state, frame, clock.monotonicMs())) return;
+      next(LEASE_RENEW_MS);
+      for (const waker of [...state.wakers]) waker();
+    },
+    refused: ({ retryAfterMs }) => {
+      state.asked.shift();
+      log.info('lease-refused', { retryAfterMs });
+      next(Math.max(retryAfterMs, 100));
+    },
+  };
+}
+
+function beforeAnyLease(): State {
+  return {
+    epoch: null,
+    heldUntilMs: 0,
+    asked: [],
+    guards: new Map(),
+    wakers: new Set(),
+    send: null,
+    holds: 0,
+    waiting: 0,
+    cancelNext: () => {},
+  };
+}
+
+/** False for an answer that nobody asked for, and for one of an older epoch. */
+function take(state: State, { epoch, durationMs, guards }: Grant, nowMs: number): boolean {
+  const askedAtMs = state.asked.shift();
+  if (askedAtMs === undefined || epoch < (state.epoch ?? 0)) return false;
+  state.epoch = epoch;
+  // L2. The edge counts longer, and from its answer.
+  state.heldUntilMs = askedAtMs + Math.min(LEASE_RELAY_MS, durationMs);
+  takeGuards(state.guards, guards, nowMs);
+  return true;
+}
+
+/** Asks for the lease and waits until something changes. */
+async function changed(state: State, signal: AbortSignal, request: () => void): Promise<void> {
+  state.waiting += 1;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const waker = (): void => resolve();
+  state.wakers.add(waker);
+  signal.addEventListener('abort', waker);
+  if (state.asked.length === 0) request();
+  await promise;
+  signal.removeEventListener('abort', waker);
+  state.wakers.delete(waker);
+  state.waiting -= 1;
+}
+
+function takeGuards(known: Map<string, number>, guards: Grant['guards'], nowMs: number): void {
+  for (const [key, untilMs] of known) if (untilMs <= nowMs) known.delete(key);
+  for (const { clusterId, subject, waitMs } of guards.slice(0, GUARDS_MAX)) {
+    known.set(`${clusterId}/${subject}`, nowMs + waitMs);
+  }
+}
