@@ -36,6 +36,9 @@ export function gatewayStub(env: Env, jurisdiction: Jurisdiction, name: string):
   return inJurisdiction(env.GATEWAY, jurisdiction).getByName(name);
 }
 
+/** Tells a gateway's object which origin the relay dialled. Set by api/tunnel.ts: what a client sends under this name counts for nothing. */
+export const ORIGIN_HEADER = 'slipway-origin';
+
 /** The origin that others dial, such as `https://slipway.example`. */
 export function publicOrigin(env: Env, requestUrl: string): string {
   return env.PUBLIC_ORIGIN ? new URL(env.PUBLIC_ORIGIN).origin : new URL(requestUrl).origin;

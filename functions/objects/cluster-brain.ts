@@ -1,5 +1,5 @@
 // The planner as the object uses it: a port, so that a test can make it throw and the object stays free of opinions.
-import type { ClusterView, WaitingOnView } from '../../shared/cluster-view.ts';
+import type { ClusterView } from '../../shared/cluster-view.ts';
 import type { ClusterAccess } from '../../shared/command.ts';
 import type { EpochMs } from '../../shared/ids.ts';
 import type { Waits } from '../../shared/limits.ts';
@@ -18,7 +18,7 @@ export type ClusterBrain = {
     now: EpochMs,
     waits: Waits,
   ): { readonly state: ClusterState | null; readonly plan: Plan };
-  describe(state: ClusterState, waitingOn: readonly WaitingOnView[], now: EpochMs): ClusterView;
+  describe(state: ClusterState, now: EpochMs, waits: Waits): ClusterView;
   /** What opens its Kubernetes API; null until there is both identity and endpoint. */
   access(state: ClusterState): ClusterAccess | null;
   /** Why the cluster may not be aborted or deleted now; null when it may. */

@@ -16,6 +16,7 @@ import { type ClusterStorage, clusterStorage, LANES } from './cluster-storage.ts
 import { nextAlarm } from './next-alarm.ts';
 import type { ClusterCreation, ClusterRpc, GatewayRpc } from './rpc.ts';
 import { type CatalogueRow, drainLane } from './run-effects.ts';
+import { SingleFlight } from './single-flight.ts';
 import type { Sql } from './sql.ts';
 
 /** The outbox is drained directly after the commit; if the object is lost in between, the alarm does it this much later. */
@@ -44,11 +45,12 @@ export class ClusterLogic implements ClusterRpc {
   #state: ClusterState | null | undefined;
   #stateText: string | null = null;
   #failures = 0;
-  #draining: Promise<void> | null = null;
-  #drainAgain = false;
+  /** A lane is drained by one at a time, so its order holds. */
+  readonly #drain: SingleFlight;
 
   constructor(ports: ClusterPorts) {
     this.#ports = ports;
+    this.#drain = new SingleFlight(() => this.#drainLanes());
     this.#storage = clusterStorage(ports.sql);
     this.#storage.upgrade();
   }
@@ -113,7 +115,7 @@ export class ClusterLogic implements ClusterRpc {
       if (this.#mayBeErased()) return await this.#erase();
       this.#advance([]);
       this.#failures = 0;
-      await this.#drain();
+      await this.#drain.run();
     } catch (error) {
       this.#failures += 1;
       this.#ports.log({ event: 'cluster-alarm-failed', failures: this.#failures, cause: messageOf(error) });
@@ -131,7 +133,7 @@ export class ClusterLogic implements ClusterRpc {
     if (state === null) return null;
     this.#reportBroken(state);
     const text = JSON.stringify(state);
-    this.#storage.commit(text === this.#stateText ? null : text, plan, plan.effects);
+    this.#storage.commit(text === this.#stateText ? null : text, plan.wakeAt, plan.effects);
     this.#state = state;
     this.#stateText = text;
     this.#arm();
@@ -159,44 +161,30 @@ export class ClusterLogic implements ClusterRpc {
   }
 
   #describe(state: ClusterState): ClusterView {
-    return this.#ports.brain.describe(state, this.#storage.readPlan().waitingOn, this.#ports.now());
-  }
-
-  /** Single flight: a lane is drained by one at a time, so its order holds. */
-  #drain(): Promise<void> {
-    this.#drainAgain = true;
-    this.#draining ??= this.#drainAll().finally(() => {
-      this.#draining = null;
-      this.#armWhatever();
-      // Asked for between the last look and here.
-      if (this.#drainAgain) this.#drainInBackground();
-    });
-    return this.#draining;
+    return this.#ports.brain.describe(state, this.#ports.now(), this.#ports.waits);
   }
 
   #drainInBackground(): void {
     const { background, log } = this.#ports;
-    background(this.#drain().catch((error) => log({ event: 'outbox-drain-failed', cause: messageOf(error) })));
+    background(this.#drain.run().catch((error) => log({ event: 'outbox-drain-failed', cause: messageOf(error) })));
   }
 
-  async #drainAll(): Promise<void> {
-    // Lets the caller's turn end first, so that its writes and its alarm are one commit.
-    await Promise.resolve();
-    while (this.#drainAgain) {
-      this.#drainAgain = false;
-      const state = this.#read();
-      if (state === null) return;
-      const { now, waits, log } = this.#ports;
-      const gateway = () => this.#ports.gateway(state.scope, state.gatewayId);
-      const project = (row: CatalogueRow) => this.#ports.project(state.scope, row);
-      const drains = LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, gateway, project }));
-      await Promise.all(drains);
+  async #drainLanes(): Promise<void> {
+    const state = this.#read();
+    if (state === null) return;
+    const { now, waits, log } = this.#ports;
+    const gateway = () => this.#ports.gateway(state.scope, state.gatewayId);
+    const project = (row: CatalogueRow) => this.#ports.project(state.scope, row);
+    try {
+      await Promise.all(LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, gateway, project })));
+    } finally {
+      this.#armWhatever();
     }
   }
 
   #arm(): void {
     const now = this.#ports.now();
-    const waiting = this.#storage.exists() ? this.#storage.readPlan().wakeAt : null;
+    const waiting = this.#storage.exists() ? this.#storage.wakeAt() : null;
     const lanes = LANES.map((lane) => (this.#storage.exists() ? this.#storage.lane(lane) : null));
     const drainAt = lanes.map((lane) => {
       if (lane === null) return null;

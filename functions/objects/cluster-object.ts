@@ -1,4 +1,91 @@
+// The Durable Object of a cluster: joins ClusterLogic to Cloudflare's storage, clock and bindings, and nothing else.
 import { DurableObject } from 'cloudflare:workers';
-import type { Env } from '../env.ts';
+import type { AccountAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { Observation } from '../../shared/observation.ts';
+import { now } from '../clock.ts';
+import { type Env, gatewayOf, waitsOf } from '../env.ts';
+import { log } from '../log.ts';
+import { openCatalogue } from '../store/catalogue.ts';
+import { projectCluster } from '../store/clusters.ts';
+import { workerdAlarm } from './alarm.ts';
+import { ClusterLogic } from './cluster-logic.ts';
+import { plannerBrain } from './planner-brain.ts';
+import type { ClusterCreation, ClusterRpc } from './rpc.ts';
+import { workerdSql } from './sql.ts';
+import { within } from './within.ts';
 
-export class ClusterObject extends DurableObject<Env> {}
+/** The gateway stores and answers within milliseconds; beyond this it is gone and the outbox tries again. */
+const GATEWAY_CALL_MS = 15_000;
+/** D1's own limit for a query is 30 s. */
+const CATALOGUE_CALL_MS = 20_000;
+
+export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
+  readonly #logic: ClusterLogic;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#logic = new ClusterLogic({
+      now,
+      waits: waitsOf(env),
+      sql: workerdSql(ctx.storage),
+      alarm: workerdAlarm(ctx.storage),
+      brain: plannerBrain,
+      gateway: (scope, id) => ({
+        enqueue: (commands) => within(GATEWAY_CALL_MS, 'enqueue', gatewayOf(env, scope, id).enqueue(commands)),
+        withdraw: (ids) => within(GATEWAY_CALL_MS, 'withdraw', gatewayOf(env, scope, id).withdraw(ids)),
+      }),
+      project: (scope, row) =>
+        within(CATALOGUE_CALL_MS, 'project', projectCluster(openCatalogue(env.CATALOGUE), scope, row)),
+      erase: () => ctx.storage.deleteAll(),
+      background: (work) => ctx.waitUntil(work),
+      log,
+    });
+  }
+
+  override alarm(): Promise<void> {
+    return this.#logic.alarm();
+  }
+
+  create(creation: ClusterCreation) {
+    return this.#logic.create(creation);
+  }
+
+  view() {
+    return this.#logic.view();
+  }
+
+  timeline(after: number, limit: number) {
+    return this.#logic.timeline(after, limit);
+  }
+
+  access() {
+    return this.#logic.access();
+  }
+
+  requestDeletion(actor: string) {
+    return this.#logic.requestDeletion(actor);
+  }
+
+  requestAbort(actor: string) {
+    return this.#logic.requestAbort(actor);
+  }
+
+  accountChanged(account: AccountAccess) {
+    return this.#logic.accountChanged(account);
+  }
+
+  report(
+    settled: readonly { commandId: CommandId; outcome: CommandOutcome }[],
+    observed: readonly Observation[],
+  ): Promise<void> {
+    return this.#logic.report(settled, observed);
+  }
+
+  gatewayConnected(connected: boolean) {
+    return this.#logic.gatewayConnected(connected);
+  }
+
+  poke() {
+    return this.#logic.poke();
+  }
+}

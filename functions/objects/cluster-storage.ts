@@ -1,7 +1,7 @@
 // The SQLite of one cluster: its state, the outbox of effects that are decided but not carried out, and the timeline.
 // Whoever calls `commit` gets all three or none.
 import { z } from 'zod';
-import { ClusterSummary, TimelineEntry, WaitingOnView } from '../../shared/cluster-view.ts';
+import { ClusterSummary, TimelineEntry } from '../../shared/cluster-view.ts';
 import { Command, CommandId } from '../../shared/command.ts';
 import { EpochMs } from '../../shared/ids.ts';
 import { TIMELINE_ENTRIES_MAX } from '../../shared/limits.ts';
@@ -16,7 +16,7 @@ export const STATE_BYTES_MAX = 24 * 1_048_576;
 const STEPS: readonly (readonly string[])[] = [
   [
     'CREATE TABLE state (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL)',
-    'CREATE TABLE plan (one INTEGER PRIMARY KEY CHECK (one = 1), wake_at INTEGER, waiting_on TEXT NOT NULL)',
+    'CREATE TABLE plan (one INTEGER PRIMARY KEY CHECK (one = 1), wake_at INTEGER)',
     // AUTOINCREMENT: an id is never used again, so that a drained row can't be taken for its replacement.
     'CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, key TEXT NOT NULL UNIQUE, body TEXT NOT NULL)',
     'CREATE TABLE lane (name TEXT PRIMARY KEY, failures INTEGER NOT NULL, retry_at INTEGER NOT NULL)',
@@ -39,8 +39,7 @@ export const OutboxBody = z.discriminatedUnion('kind', [
 export type OutboxBody = z.infer<typeof OutboxBody>;
 export type OutboxRow = { readonly id: number; readonly body: OutboxBody };
 
-export type StoredPlan = { readonly wakeAt: EpochMs | null; readonly waitingOn: readonly WaitingOnView[] };
-const PlanRow = z.object({ wake_at: EpochMs.nullable(), waiting_on: z.string() });
+const PlanRow = z.object({ wake_at: EpochMs.nullable() });
 const LaneRow = z.object({ failures: z.int(), retry_at: z.int() });
 
 export type ClusterStorage = ReturnType<typeof clusterStorage>;
@@ -52,12 +51,13 @@ export function clusterStorage(sql: Sql) {
     exists: (): boolean => schemaVersion(sql) > 0,
     upgrade: () => (schemaVersion(sql) > 0 ? migrate(sql, STEPS) : undefined),
     readState: () => readState(sql),
-    readPlan: () => readPlan(sql),
-    /** State (null: unchanged), plan, outbox and timeline in one transaction. */
-    commit(stateText: string | null, plan: StoredPlan, effects: readonly Effect[]): void {
+    /** When the last plan wants to be made again. */
+    wakeAt: (): EpochMs | null => rowsOf(sql, PlanRow, 'SELECT wake_at FROM plan')[0]?.wake_at ?? null,
+    /** State (null: unchanged), wake-up, outbox and timeline in one transaction. */
+    commit(stateText: string | null, wakeAt: EpochMs | null, effects: readonly Effect[]): void {
       sql.transaction(() => {
         if (stateText !== null) writeState(sql, stateText);
-        writePlan(sql, plan);
+        writePlan(sql, wakeAt);
         for (const effect of effects) addEffect(sql, effect);
       });
     },
@@ -109,18 +109,11 @@ function writeState(sql: Sql, text: string): void {
   sql.run('DELETE FROM state WHERE chunk >= ?', chunks);
 }
 
-function readPlan(sql: Sql): StoredPlan {
-  const row = rowsOf(sql, PlanRow, 'SELECT wake_at, waiting_on FROM plan')[0];
-  if (row === undefined) return { wakeAt: null, waitingOn: [] };
-  return { wakeAt: row.wake_at, waitingOn: z.array(WaitingOnView).parse(JSON.parse(row.waiting_on)) };
-}
-
-function writePlan(sql: Sql, plan: StoredPlan): void {
-  const waitingOn = JSON.stringify(plan.waitingOn);
+function writePlan(sql: Sql, wakeAt: EpochMs | null): void {
+  const [same] = rowsOf(sql, PlanRow, 'SELECT wake_at FROM plan');
   // Written on change only: rows written are what an idle cluster would cost.
-  const same = rowsOf(sql, PlanRow, 'SELECT wake_at, waiting_on FROM plan')[0];
-  if (same !== undefined && same.wake_at === plan.wakeAt && same.waiting_on === waitingOn) return;
-  sql.run('INSERT OR REPLACE INTO plan (one, wake_at, waiting_on) VALUES (1, ?, ?)', plan.wakeAt, waitingOn);
+  if (same?.wake_at === wakeAt) return;
+  sql.run('INSERT OR REPLACE INTO plan (one, wake_at) VALUES (1, ?)', wakeAt);
 }
 
 function addEffect(sql: Sql, effect: Effect): void {

@@ -1,4 +1,145 @@
+// The Durable Object of a gateway: joins GatewayLogic to Cloudflare's sockets, storage and clock, and nothing else.
 import { DurableObject } from 'cloudflare:workers';
-import type { Env } from '../env.ts';
+import type { Command, CommandId } from '../../shared/command.ts';
+import type { EpochMs } from '../../shared/ids.ts';
+import type { PairingRequest } from '../../shared/pairing.ts';
+import { CLOSE, PING, PONG } from '../../shared/tunnel-frame.ts';
+import { now, randomBytes } from '../clock.ts';
+import { clusterOf, type Env, ORIGIN_HEADER, waitsOf } from '../env.ts';
+import { log } from '../log.ts';
+import { commandSigner } from '../sign-command.ts';
+import { workerdAlarm } from './alarm.ts';
+import { GatewayLogic } from './gateway-logic.ts';
+import type { GatewayCreation, GatewayRpc } from './rpc.ts';
+import { workerdSql } from './sql.ts';
+import { SessionState, type TunnelSocket } from './tunnel-session.ts';
+import { keyFingerprint, verifySignature } from './verify-signature.ts';
+import { within } from './within.ts';
 
-export class GatewayObject extends DurableObject<Env> {}
+/** A cluster stores and answers within milliseconds; beyond this it is gone and the relay repeats. */
+const CLUSTER_CALL_MS = 15_000;
+
+export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
+  readonly #logic: GatewayLogic;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+    this.#logic = new GatewayLogic({
+      now,
+      guardMs: waitsOf(env).leaseGuardMs,
+      sql: workerdSql(ctx.storage),
+      alarm: workerdAlarm(ctx.storage),
+      sockets: {
+        all: () =>
+          ctx
+            .getWebSockets()
+            .filter(isOpen)
+            .map((one) => this.#socket(one)),
+      },
+      cluster: (scope, id) => ({
+        report: (settled, observed) =>
+          within(CLUSTER_CALL_MS, 'report', clusterOf(env, scope, id).report(settled, observed)),
+        gatewayConnected: (connected) =>
+          within(CLUSTER_CALL_MS, 'gatewayConnected', clusterOf(env, scope, id).gatewayConnected(connected)),
+      }),
+      sign: async (text) => (await commandSigner(env)).sign(text),
+      commandKey: async () => (await commandSigner(env)).publicKey,
+      verify: verifySignature,
+      keyFingerprint,
+      randomBytes,
+      after: (ms, call) => {
+        const timer = setTimeout(call, ms);
+        return () => clearTimeout(timer);
+      },
+      background: (work) => ctx.waitUntil(work),
+      log,
+    });
+  }
+
+  /** The tunnel's upgrade, already looked at by api/tunnel.ts. */
+  override async fetch(request: Request): Promise<Response> {
+    const refused = this.#logic.refusesSockets();
+    if (refused === 'unknown') return new Response(null, { status: 404 });
+    const { 0: theirs, 1: ours } = new WebSocketPair();
+    if (refused === 'removed') {
+      ours.accept();
+      ours.close(CLOSE.REVOKED, 'the gateway was deleted');
+    } else {
+      this.ctx.acceptWebSocket(ours);
+      this.#logic.opened(this.#socket(ours), request.headers.get(ORIGIN_HEADER) ?? '');
+    }
+    return new Response(null, { status: 101, webSocket: theirs });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#logic.received(this.#socket(socket), message);
+  }
+
+  override webSocketClose(socket: WebSocket): Promise<void> {
+    return this.#logic.closed(this.#socket(socket));
+  }
+
+  override webSocketError(socket: WebSocket): Promise<void> {
+    return this.#logic.closed(this.#socket(socket));
+  }
+
+  override alarm(): Promise<void> {
+    return this.#logic.alarm();
+  }
+
+  create(creation: GatewayCreation) {
+    return this.#logic.create(creation);
+  }
+
+  view() {
+    return this.#logic.view();
+  }
+
+  renewPairingCode(codeHash: string, codeExpiresAt: EpochMs) {
+    return this.#logic.renewPairingCode(codeHash, codeExpiresAt);
+  }
+
+  remove() {
+    return this.#logic.remove();
+  }
+
+  pairingChallenge(codeHash: string, origin: string) {
+    return this.#logic.pairingChallenge(codeHash, origin);
+  }
+
+  pair(request: PairingRequest, origin: string) {
+    return this.#logic.pair(request, origin);
+  }
+
+  enqueue(commands: readonly Command[]) {
+    return this.#logic.enqueue(commands);
+  }
+
+  withdraw(commandIds: readonly CommandId[]) {
+    return this.#logic.withdraw(commandIds);
+  }
+
+  ask(command: Command, timeoutMs: number) {
+    return this.#logic.ask(command, timeoutMs);
+  }
+
+  #socket(socket: WebSocket): TunnelSocket {
+    return {
+      isOpen: () => isOpen(socket),
+      state: () => SessionState.parse(socket.deserializeAttachment()),
+      keep: (state) => socket.serializeAttachment(state),
+      send: (text) => {
+        if (isOpen(socket)) socket.send(text);
+      },
+      close: (code, reason) => {
+        if (isOpen(socket)) socket.close(code, reason);
+      },
+      lastPongAt: () => this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
+    };
+  }
+}
+
+function isOpen(socket: WebSocket): boolean {
+  return socket.readyState === WebSocket.OPEN;
+}

@@ -28,6 +28,8 @@ export type SessionState = z.infer<typeof SessionState>;
 export type ReadyState = Extract<SessionState, { phase: 'ready' }>;
 
 export type TunnelSocket = {
+  /** False as soon as either side has closed it. */
+  isOpen(): boolean;
   state(): SessionState;
   keep(state: SessionState): void;
   /** Dropped in silence when the socket is gone: everything sent is sent again to the next session. */

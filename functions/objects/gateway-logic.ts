@@ -1,0 +1,286 @@
+// What the object of one gateway does, over ports, so that it runs in workerd and in a simulator alike. It keeps commands until
+// they are settled, gives them to the relay that leads, and carries back what the relay says. It has no opinion of its own.
+import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { GatewayView } from '../../shared/gateway-view.ts';
+import { type ClusterId, type EpochMs, objectName, type Scope } from '../../shared/ids.ts';
+import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
+import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
+import { CLOSE, encodeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
+import { type LogRecord, messageOf } from '../log.ts';
+import type { Alarm } from './alarm.ts';
+import { type Asks, pendingAsks } from './asks.ts';
+import { type ClusterNotices, clusterNotices } from './cluster-notices.ts';
+import { type CommandQueue, commandQueue, isFull } from './command-queue.ts';
+import { Delivery } from './delivery.ts';
+import { describeGateway } from './describe-gateway.ts';
+import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
+import { type GatewayRecord, type GatewayStorage, gatewayStorage } from './gateway-storage.ts';
+import { nextAlarm } from './next-alarm.ts';
+import { ReportInbox } from './report-inbox.ts';
+import type { ClusterRpc, GatewayCreation, GatewayRpc } from './rpc.ts';
+import { SingleFlight } from './single-flight.ts';
+import type { Sql } from './sql.ts';
+import { TunnelLogic } from './tunnel-logic.ts';
+import {
+  incarnationOf,
+  isAlive,
+  readySessions,
+  type Session,
+  type Sockets,
+  type TunnelSocket,
+} from './tunnel-session.ts';
+
+/** Ids in one withdraw frame (shared/tunnel-frame.ts). */
+const WITHDRAW_IDS_MAX = 1_000;
+
+export type GatewayPorts = {
+  now(): EpochMs;
+  readonly guardMs: number;
+  readonly sql: Sql;
+  readonly alarm: Alarm;
+  readonly sockets: Sockets;
+  cluster(scope: Scope, id: ClusterId): Pick<ClusterRpc, 'report' | 'gatewayConnected'>;
+  sign(text: string): Promise<string>;
+  /** Raw public key of `sign`, base64url. */
+  commandKey(): Promise<string>;
+  verify(key: string, text: string, signature: string): Promise<boolean>;
+  keyFingerprint(key: string): Promise<string>;
+  randomBytes(count: number): Uint8Array;
+  /** Calls back once after so many milliseconds; gives what cancels it. */
+  after(ms: number, call: () => void): () => void;
+  /** Lets work go on after the answer is given. */
+  background(work: Promise<void>): void;
+  log(record: LogRecord): void;
+};
+
+export class GatewayLogic implements GatewayRpc {
+  readonly #ports: GatewayPorts;
+  readonly #storage: GatewayStorage;
+  readonly #queue: CommandQueue;
+  readonly #notices: ClusterNotices;
+  readonly #asks: Asks;
+  readonly #delivery: Delivery;
+  readonly #telling: SingleFlight;
+  readonly tunnel: TunnelLogic;
+  #failures = 0;
+
+  constructor(ports: GatewayPorts) {
+    this.#ports = ports;
+    this.#storage = gatewayStorage(ports.sql);
+    this.#storage.upgrade();
+    this.#queue = commandQueue(ports.sql);
+    this.#notices = clusterNotices(ports.sql);
+    this.#asks = pendingAsks((ms, call) => ports.after(ms, call));
+    const parts = { ...ports, storage: this.#storage, queue: this.#queue, asks: this.#asks };
+    this.#delivery = new Delivery({ ...parts, gatewayId: () => this.#storage.gateway()?.gatewayId ?? null });
+    const inbox = new ReportInbox({
+      ...parts,
+      report: async (id, settled, observed) => this.#cluster(id)?.report(settled, observed),
+    });
+    this.#telling = new SingleFlight(() => this.#tellClusters());
+    const connectedChanged = (connected: boolean) => this.#connectedChanged(connected);
+    this.tunnel = new TunnelLogic({ ...parts, delivery: this.#delivery, inbox, connectedChanged });
+  }
+
+  async create(creation: GatewayCreation): Promise<GatewayView> {
+    this.#storage.create({ ...creation, createdAt: this.#ports.now() });
+    this.#storage.putCode(creation.codeHash, creation.codeExpiresAt);
+    const view = await this.view();
+    if (view === null) throw new Error('a removed gateway can not be created again');
+    return view;
+  }
+
+  async view(): Promise<GatewayView | null> {
+    const gateway = this.#standing();
+    if (gateway === null) return null;
+    const { keyFingerprint, sockets, now } = this.#ports;
+    const nodes = await Promise.all(
+      this.#storage.nodes().map(async (node) => ({ ...node, keyFingerprint: await keyFingerprint(node.identityKey) })),
+    );
+    const sessions = readySessions(sockets);
+    return describeGateway({ gateway, nodes, sessions, outstandingCommands: this.#queue.count() }, now());
+  }
+
+  async renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>> {
+    if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
+    this.#storage.putCode(codeHash, codeExpiresAt);
+    return ok(null);
+  }
+
+  async remove(): Promise<void> {
+    if (this.#standing() === null) return;
+    for (const socket of this.#ports.sockets.all()) socket.close(CLOSE.REVOKED, 'the gateway was deleted');
+    this.#storage.remove(this.#ports.now());
+    this.#ports.alarm.set(null);
+  }
+
+  async pairingChallenge(codeHash: string, origin: string): Promise<Result<PairingChallenge, ApiFailure>> {
+    return pairingChallenge(this.#pairing(), codeHash, origin);
+  }
+
+  async pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>> {
+    return pair(this.#pairing(), request, origin);
+  }
+
+  async enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>> {
+    if (this.#standing() === null) return err(apiFailure('NOT_FOUND', 'There is no such gateway.'));
+    if (isFull(this.#queue, commands)) return err(apiFailure('GATEWAY_QUEUE_FULL'));
+    const added = this.#queue.add(commands, this.#ports.now());
+    if (!added.ok) return added;
+    const { superseded, strangers, changed } = added.value;
+    for (const commandId of changed)
+      this.#ports.log({ event: 'command-changed', code: 'CONFIGURATION_CHANGED', commandId });
+    this.#sendWithdraw(superseded);
+    // A cluster that is new here does not know yet whether a relay is connected.
+    this.#notices.put(strangers, this.#isConnected());
+    this.#deliverAndTell();
+    return ok(null);
+  }
+
+  async withdraw(commandIds: readonly CommandId[]): Promise<void> {
+    if (this.#standing() === null) return;
+    this.#queue.withdraw(commandIds, this.#ports.now());
+    this.#sendWithdraw(commandIds);
+  }
+
+  async ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>> {
+    if (this.#standing() === null || !this.#isConnected()) return err(apiFailure('GATEWAY_NOT_RUNNING'));
+    const answer = this.#asks.wait(command, timeoutMs);
+    this.#deliverAndTell();
+    return answer;
+  }
+
+  /** Null: there is a gateway, and it takes sockets. */
+  refusesSockets(): 'unknown' | 'removed' | null {
+    const gateway = this.#storage.gateway();
+    if (gateway === null) return 'unknown';
+    return gateway.removedAt === null ? null : 'removed';
+  }
+
+  opened(socket: TunnelSocket, origin: string): void {
+    this.tunnel.opened(socket, origin);
+    this.#arm();
+  }
+
+  async received(socket: TunnelSocket, message: string | ArrayBuffer): Promise<void> {
+    await this.tunnel.received(socket, message);
+    this.#arm();
+  }
+
+  async closed(socket: TunnelSocket): Promise<void> {
+    await this.tunnel.closed(socket);
+    this.#arm();
+  }
+
+  /** Never throws (an alarm that throws is lost after six tries), and always leaves the next alarm behind. */
+  async alarm(): Promise<void> {
+    const { alarm, now, log } = this.#ports;
+    alarm.fired();
+    try {
+      this.tunnel.closeOverdue(now());
+      this.#passLeadOn();
+      await this.#delivery.run();
+      await this.#telling.run();
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures += 1;
+      log({ event: 'gateway-alarm-failed', failures: this.#failures, cause: messageOf(error) });
+    } finally {
+      this.#arm();
+    }
+  }
+
+  #arm(): void {
+    const now = this.#ports.now();
+    if (this.#standing() === null) return;
+    const moments = [this.tunnel.overdueAt(), this.#notices.nextAt(), this.#lapseAt(this.#holderAtWork())];
+    this.#ports.alarm.set(nextAlarm(now, moments, this.#failures));
+  }
+
+  /** The holder of a lease that has mutations to make while another session stands by (ruling 13.9: acts within 20 s). */
+  #holderAtWork(): Session | null {
+    const sessions = readySessions(this.#ports.sockets);
+    if (sessions.length < 2) return null;
+    const atWork = ({ state }: Session) =>
+      state.lease !== null && !state.lapsed && this.#queue.hasMutationsOf(incarnationOf(state));
+    return sessions.find(atWork) ?? null;
+  }
+
+  #lapseAt(holder: Session | null): EpochMs | null {
+    return holder?.state.lease?.until ?? null;
+  }
+
+  /** A leader that lets its lease lapse with work to do is passed over. */
+  #passLeadOn(): void {
+    const holder = this.#holderAtWork();
+    const until = this.#lapseAt(holder);
+    if (holder === null || until === null || until > this.#ports.now()) return;
+    holder.socket.keep({ ...holder.state, lapsed: true });
+    this.#ports.log({ event: 'lead-passed-on', node: holder.state.nodeId });
+  }
+
+  #connectedChanged(connected: boolean): void {
+    this.#ports.log({ event: connected ? 'gateway-connected' : 'gateway-disconnected' });
+    this.#notices.put(this.#queue.clustersWaiting(), connected);
+    this.#inBackground('notice-failed', this.#telling);
+  }
+
+  async #tellClusters(): Promise<void> {
+    const { now, log } = this.#ports;
+    for (const { clusterId, connected, failures } of this.#notices.due(now())) {
+      try {
+        await this.#cluster(clusterId)?.gatewayConnected(connected);
+        this.#notices.told(clusterId, connected);
+      } catch (error) {
+        log({ event: 'notice-failed', cluster: clusterId, cause: messageOf(error) });
+        this.#notices.failed(clusterId, failures, now());
+      }
+    }
+    this.#arm();
+  }
+
+  #deliverAndTell(): void {
+    this.#inBackground('delivery-failed', this.#delivery);
+    this.#inBackground('notice-failed', this.#telling);
+    this.#arm();
+  }
+
+  #inBackground(event: string, work: { run(): Promise<void> }): void {
+    const { background, log } = this.#ports;
+    background(work.run().catch((error) => log({ event, cause: messageOf(error) })));
+  }
+
+  /** C5: to every session, since one that led before may still stand on them. */
+  #sendWithdraw(commandIds: readonly CommandId[]): void {
+    for (let at = 0; at < commandIds.length; at += WITHDRAW_IDS_MAX) {
+      const ids = commandIds.slice(at, at + WITHDRAW_IDS_MAX);
+      const frame = encodeFrame({ v: PROTOCOL_VERSION, type: 'withdraw', commandIds: ids });
+      for (const { socket } of readySessions(this.#ports.sockets)) socket.send(frame);
+    }
+  }
+
+  #isConnected(): boolean {
+    const now = this.#ports.now();
+    return readySessions(this.#ports.sockets).some((session) => isAlive(session, now));
+  }
+
+  #standing(): GatewayRecord | null {
+    const gateway = this.#storage.gateway();
+    return gateway === null || gateway.removedAt !== null ? null : gateway;
+  }
+
+  #cluster(id: ClusterId): Pick<ClusterRpc, 'report' | 'gatewayConnected'> | null {
+    const gateway = this.#standing();
+    return gateway === null ? null : this.#ports.cluster(gateway.scope, id);
+  }
+
+  #pairing(): PairingPorts {
+    return {
+      ...this.#ports,
+      storage: this.#storage,
+      isConnected: () => this.#isConnected(),
+      tunnelPath: ({ scope, gatewayId }) => `/v1/tunnel?object=${encodeURIComponent(objectName(scope, gatewayId))}`,
+    };
+  }
+}

@@ -1,0 +1,124 @@
+// What relays report, on its way to the clusters: in order, several frames at once, acknowledged only after the cluster has
+// stored it (C3, C9). What fails is not acknowledged, and the relay repeats it.
+import type { CommandId, CommandOutcome } from '../../shared/command.ts';
+import { ClusterId } from '../../shared/ids.ts';
+import type { Observation } from '../../shared/observation.ts';
+import { encodeFrame, PROTOCOL_VERSION, type RelayFrame } from '../../shared/tunnel-frame.ts';
+import { type LogRecord, messageOf } from '../log.ts';
+import type { Asks } from './asks.ts';
+import type { CommandQueue } from './command-queue.ts';
+import { SingleFlight } from './single-flight.ts';
+import type { TunnelSocket } from './tunnel-session.ts';
+
+/** Frames that wait. Beyond, a frame is dropped: unacknowledged, it comes again. */
+const FRAMES_MAX = 500;
+/** Frames told at once, by their length as text (RPC takes 32 MiB). */
+const BATCH_CHARACTERS_MAX = 6 * 1_048_576;
+/** Calls to clusters at once (Cloudflare allows six connections). */
+const CALLS_MAX = 5;
+
+export type InboxFrame = Extract<RelayFrame, { type: 'report' | 'observations' }>;
+type Waiting = { readonly socket: TunnelSocket; readonly frame: InboxFrame; readonly characters: number };
+type Settled = { readonly commandId: CommandId; readonly outcome: CommandOutcome };
+type Letter = { readonly settled: Settled[]; readonly observed: Observation[] };
+
+export type InboxPorts = {
+  readonly queue: CommandQueue;
+  readonly asks: Asks;
+  report(cluster: ClusterId, settled: readonly Settled[], observed: readonly Observation[]): Promise<void>;
+  log(record: LogRecord): void;
+};
+
+export class ReportInbox {
+  readonly #ports: InboxPorts;
+  readonly #waiting: Waiting[] = [];
+  readonly #flight: SingleFlight;
+
+  constructor(ports: InboxPorts) {
+    this.#ports = ports;
+    this.#flight = new SingleFlight(async () => {
+      while (this.#waiting.length > 0) await this.#tell(this.#nextBatch());
+    });
+  }
+
+  /** Resolves when everything that waits has been told or given up. Never rejects. */
+  take(socket: TunnelSocket, frame: InboxFrame, characters: number): Promise<void> {
+    if (this.#waiting.length < FRAMES_MAX) this.#waiting.push({ socket, frame, characters });
+    else this.#ports.log({ event: 'inbox-full' });
+    return this.#flight.run();
+  }
+
+  #nextBatch(): Waiting[] {
+    let characters = 0;
+    const fits = this.#waiting.findIndex((one, index) => {
+      characters += one.characters;
+      return index > 0 && characters > BATCH_CHARACTERS_MAX;
+    });
+    return this.#waiting.splice(0, fits === -1 ? this.#waiting.length : fits);
+  }
+
+  async #tell(batch: readonly Waiting[]): Promise<void> {
+    const letters = this.#sort(batch);
+    const failed = new Set<ClusterId>();
+    const addresses = [...letters.keys()];
+    for (let at = 0; at < addresses.length; at += CALLS_MAX) {
+      await Promise.all(
+        addresses.slice(at, at + CALLS_MAX).map(async (cluster) => {
+          if (!(await this.#hand(cluster, letters.get(cluster)))) failed.add(cluster);
+        }),
+      );
+    }
+    for (const one of batch) this.#acknowledge(one, failed);
+  }
+
+  /** By cluster. What is for an asker is told on the spot; what is nobody's any more is only acknowledged. */
+  #sort(batch: readonly Waiting[]): Map<ClusterId, Letter> {
+    const letters = new Map<ClusterId, Letter>();
+    const letterTo = (cluster: ClusterId): Letter => {
+      const letter = letters.get(cluster) ?? { settled: [], observed: [] };
+      letters.set(cluster, letter);
+      return letter;
+    };
+    for (const { frame } of batch) {
+      if (frame.type === 'report') {
+        const owner = this.#ownerOf(frame.commandId);
+        if (this.#ports.asks.settle(frame.commandId, frame.outcome) || owner === null) continue;
+        letterTo(owner).settled.push({ commandId: frame.commandId, outcome: frame.outcome });
+        continue;
+      }
+      for (const observation of frame.observations) {
+        if (this.#ports.queue.knowsCluster(observation.clusterId))
+          letterTo(observation.clusterId).observed.push(observation);
+      }
+    }
+    return letters;
+  }
+
+  async #hand(cluster: ClusterId, letter: Letter | undefined): Promise<boolean> {
+    try {
+      await this.#ports.report(cluster, letter?.settled ?? [], letter?.observed ?? []);
+      return true;
+    } catch (error) {
+      this.#ports.log({ event: 'report-not-stored', cluster, cause: messageOf(error) });
+      return false;
+    }
+  }
+
+  #acknowledge({ socket, frame }: Waiting, failed: ReadonlySet<ClusterId>): void {
+    if (frame.type === 'report') {
+      const owner = this.#ownerOf(frame.commandId);
+      if (owner !== null && failed.has(owner)) return;
+      this.#ports.queue.settle([frame.commandId]);
+      socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'report-ack', commandIds: [frame.commandId] }));
+      return;
+    }
+    if (frame.observations.some(({ clusterId }) => failed.has(clusterId))) return;
+    socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'observation-ack', seq: frame.seq }));
+  }
+
+  /** The cluster a command is of, if this gateway ever had commands of it: a relay speaks for no other. */
+  #ownerOf(id: CommandId): ClusterId | null {
+    const owner = ClusterId.safeParse(id.split('/')[0]);
+    return owner.success && this.#ports.queue.knowsCluster(owner.data) ? owner.data : null;
+  }
+}

@@ -1,0 +1,219 @@
+// The tunnel's side of a gateway: challenge, hello, and the frames of a session (T2-T5, L1). What it receives for others goes
+// to the inbox; what it sends comes from the delivery.
+import type { EpochMs } from '../../shared/ids.ts';
+import { TUNNEL_HANDSHAKE_MS } from '../../shared/limits.ts';
+import {
+  CLOSE,
+  type EdgeFrame,
+  encodeFrame,
+  helloText,
+  PROTOCOL_VERSION,
+  type RelayFrame,
+} from '../../shared/tunnel-frame.ts';
+import { type LogRecord, messageOf } from '../log.ts';
+import { toBase64url } from '../sign-command.ts';
+import type { Asks } from './asks.ts';
+import type { CommandQueue } from './command-queue.ts';
+import type { Delivery } from './delivery.ts';
+import type { GatewayStorage } from './gateway-storage.ts';
+import { answerLease, keepLeaseEnd } from './lease.ts';
+import { readFrame } from './read-frame.ts';
+import type { ReportInbox } from './report-inbox.ts';
+import type { Sql } from './sql.ts';
+import { lastHeardAt, readySessions, type Session, type Sockets, type TunnelSocket } from './tunnel-session.ts';
+
+const NONCE_BYTES = 32;
+/** Sockets that have not said hello yet; beyond, the oldest goes. */
+const HANDSHAKES_MAX = 32;
+/** max(1 s, fleet / 500 a second) (architecture ruling 13.10): up to 2,000 relays; a larger fleet needs a larger number here. */
+const REDIAL_SPREAD_MS = 4_000;
+
+type Hello = Extract<RelayFrame, { type: 'hello' }>;
+
+export type TunnelPorts = {
+  now(): EpochMs;
+  readonly sql: Sql;
+  readonly sockets: Sockets;
+  readonly storage: GatewayStorage;
+  readonly queue: CommandQueue;
+  readonly asks: Asks;
+  readonly delivery: Delivery;
+  readonly inbox: ReportInbox;
+  readonly guardMs: number;
+  randomBytes(count: number): Uint8Array;
+  verify(key: string, text: string, signature: string): Promise<boolean>;
+  /** The gateway has its first session, or has lost its last. */
+  connectedChanged(connected: boolean): void;
+  log(record: LogRecord): void;
+};
+
+export class TunnelLogic {
+  readonly #ports: TunnelPorts;
+
+  constructor(ports: TunnelPorts) {
+    this.#ports = ports;
+  }
+
+  /** A new socket: the edge speaks first. @param origin what the relay must have dialled */
+  opened(socket: TunnelSocket, origin: string): void {
+    const waiting = this.#handshakes();
+    for (const surplus of waiting.slice(0, Math.max(0, waiting.length + 1 - HANDSHAKES_MAX)))
+      surplus.socket.close(CLOSE.HANDSHAKE_TIMEOUT, 'too many handshakes');
+    const nonce = toBase64url(this.#ports.randomBytes(NONCE_BYTES));
+    socket.keep({ phase: 'challenged', nonce, origin, since: this.#ports.now() });
+    send(socket, { v: PROTOCOL_VERSION, type: 'challenge', nonce, origin });
+  }
+
+  async received(socket: TunnelSocket, message: string | ArrayBuffer): Promise<void> {
+    const frame = readFrame(message);
+    const state = socket.state();
+    if (!frame.ok) {
+      const early = state.phase !== 'ready' && frame.error.code === CLOSE.BAD_FRAME;
+      this.#ports.log({ event: 'tunnel-bad-frame', reason: frame.error.reason });
+      return socket.close(early ? CLOSE.BAD_HANDSHAKE : frame.error.code, frame.error.reason);
+    }
+    if (state.phase === 'ready') return this.#serve({ socket, state }, frame.value, message);
+    if (frame.value.type !== 'hello' || state.phase !== 'challenged')
+      return socket.close(CLOSE.BAD_HANDSHAKE, 'a hello is expected');
+    return this.#greet(socket, state, frame.value);
+  }
+
+  /** The socket is gone. Its lease runs on; its commands go to whoever leads now. */
+  async closed(socket: TunnelSocket): Promise<void> {
+    const state = socket.state();
+    if (state.phase !== 'ready') return;
+    this.#retire({ socket, state });
+    const others = readySessions(this.#ports.sockets).filter((one) => one.state.sessionId !== state.sessionId);
+    if (others.length === 0) this.#ports.connectedChanged(false);
+    else await this.#deliver();
+  }
+
+  /** Closes what never said hello. */
+  closeOverdue(now: EpochMs): void {
+    for (const { socket, since } of this.#handshakes()) {
+      if (since + TUNNEL_HANDSHAKE_MS <= now) socket.close(CLOSE.HANDSHAKE_TIMEOUT, 'no hello within 10 s');
+    }
+  }
+
+  /** When the next handshake is overdue. */
+  overdueAt(): EpochMs | null {
+    const first = this.#handshakes()[0];
+    return first === undefined ? null : first.since + TUNNEL_HANDSHAKE_MS;
+  }
+
+  async #greet(
+    socket: TunnelSocket,
+    state: { nonce: string; origin: string; since: EpochMs },
+    hello: Hello,
+  ): Promise<void> {
+    socket.keep({ ...state, phase: 'verifying' });
+    const { storage, verify } = this.#ports;
+    const gateway = storage.gateway();
+    const node = gateway === null || gateway.removedAt !== null ? null : storage.node(hello.nodeId);
+    if (gateway === null || node === null) return socket.close(CLOSE.REVOKED, 'not a node of this gateway');
+    const fits = await verify(node.identityKey, helloText(state, hello), hello.signature);
+    if (!socket.isOpen()) return;
+    if (!fits || hello.gatewayId !== gateway.gatewayId) {
+      this.#ports.log({ event: 'tunnel-bad-hello', gateway: gateway.gatewayId, node: hello.nodeId });
+      return socket.close(CLOSE.BAD_HANDSHAKE, 'the signature does not fit');
+    }
+    if (!this.#joins(socket, hello)) return;
+    await this.#welcome(socket, hello);
+  }
+
+  /** T3: whether the counter is new. One that is not means two copies of one folder: both are shut out. */
+  #joins(socket: TunnelSocket, hello: Hello): boolean {
+    const { storage, now, log } = this.#ports;
+    const node = storage.node(hello.nodeId);
+    if (node !== null && node.lockedAt === null && hello.joinCounter > node.joinCounter) {
+      storage.joined(hello.nodeId, hello.joinCounter, hello.relayVersion, now());
+      return true;
+    }
+    if (node?.lockedAt === null) {
+      storage.lock(hello.nodeId, now());
+      log({ event: 'tunnel-clone-detected', node: hello.nodeId, counter: hello.joinCounter, last: node.joinCounter });
+    }
+    this.#closeSessionsOf(hello, CLOSE.CLONE_DETECTED, 'join counter is stale: this node was cloned');
+    socket.close(CLOSE.CLONE_DETECTED, 'join counter is stale: this node was cloned');
+    return false;
+  }
+
+  async #welcome(socket: TunnelSocket, hello: Hello): Promise<void> {
+    const { now, queue, asks, randomBytes } = this.#ports;
+    const isFirst = readySessions(this.#ports.sockets).length === 0;
+    this.#closeSessionsOf(hello, CLOSE.SUPERSEDED, 'a newer session of this node');
+    const sessionId = `ses_${toBase64url(randomBytes(16))}`;
+    const at = now();
+    const { nodeId, bootId } = hello;
+    socket.keep({
+      ...{ phase: 'ready', sessionId, nodeId, bootId, since: at, seq: 0, heardAt: at },
+      ...{ lease: null, lapsed: false },
+    });
+    send(socket, {
+      v: PROTOCOL_VERSION,
+      type: 'welcome',
+      sessionId,
+      redialSpreadMs: REDIAL_SPREAD_MS,
+      at,
+      outstanding: [...queue.ids(), ...asks.ids()],
+    });
+    if (isFirst) this.#ports.connectedChanged(true);
+    await this.#deliver();
+  }
+
+  async #serve(session: Session, frame: RelayFrame, message: string | ArrayBuffer): Promise<void> {
+    const { now, queue, inbox, sockets } = this.#ports;
+    const { socket } = session;
+    const state = { ...session.state, heardAt: now() };
+    socket.keep(state);
+    switch (frame.type) {
+      case 'hello':
+        return socket.close(CLOSE.BAD_FRAME, 'a second hello');
+      case 'receipt':
+        queue.received(frame.commandIds, now());
+        return;
+      case 'lease-request':
+        return send(socket, answerLease(this.#ports, { socket, state }, readySessions(sockets), now()));
+      case 'report':
+      case 'observations':
+        return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
+    }
+  }
+
+  #closeSessionsOf(node: Pick<Hello, 'nodeId'>, code: number, reason: string): void {
+    for (const session of readySessions(this.#ports.sockets)) {
+      if (session.state.nodeId !== node.nodeId) continue;
+      this.#retire(session);
+      session.socket.close(code, reason);
+    }
+  }
+
+  #retire(session: Session): void {
+    this.#ports.storage.seen(session.state.nodeId, lastHeardAt(session));
+    keepLeaseEnd(this.#ports.sql, session);
+  }
+
+  async #deliver(): Promise<void> {
+    try {
+      await this.#ports.delivery.run();
+    } catch (error) {
+      // Nothing is lost: all of it is unsent and goes out with the next session or command.
+      this.#ports.log({ event: 'delivery-failed', cause: messageOf(error) });
+    }
+  }
+
+  /** Oldest first. */
+  #handshakes(): { socket: TunnelSocket; since: EpochMs }[] {
+    return this.#ports.sockets
+      .all()
+      .flatMap((socket) => {
+        const state = socket.state();
+        return state.phase === 'ready' ? [] : [{ socket, since: state.since }];
+      })
+      .sort((a, b) => a.since - b.since);
+  }
+}
+
+function send(socket: TunnelSocket, frame: EdgeFrame): void {
+  socket.send(encodeFrame(frame));
+}

@@ -1,0 +1,65 @@
+// The cron sweep, every 5 minutes: finds what a lost alarm or a request that died has left behind. Each part is bounded, may be
+// repeated, and does not keep the others from their turn.
+import { DELETED_CLUSTER_KEPT_MS } from '../shared/limits.ts';
+import { now } from './clock.ts';
+import { clusterOf, type Env, gatewayOf } from './env.ts';
+import { log, messageOf } from './log.ts';
+import { type Catalogue, openCatalogue } from './store/catalogue.ts';
+import { creationFinished, overdueClusters, releaseNames, unfinishedCreations } from './store/clusters.ts';
+import { endGatewayRemoval, unfinishedRemovals } from './store/gateways.ts';
+import { pruneRequests } from './store/idempotency-keys.ts';
+import { pruneTries } from './store/public-tries.ts';
+
+/** Of each kind in one sweep; the next sweep takes the rest. */
+const FOUND_MAX = 500;
+/** Objects called at once (Cloudflare allows six connections). */
+const CALLS_MAX = 5;
+/** A request that makes a cluster is given this long to finish it itself. */
+const CREATION_GRACE_MS = 60_000;
+/** An alarm may be late by seconds; a poke of what is about to wake would be for nothing. */
+const OVERDUE_MS = 60_000;
+
+/** Never throws: a part that fails is logged and comes again. */
+export async function sweep(env: Env): Promise<void> {
+  const db = openCatalogue(env.CATALOGUE);
+  await part('poke', () => pokeOverdue(env, db));
+  await part('finish-creations', () => finishCreations(env, db));
+  await part('finish-removals', () => finishRemovals(env, db));
+  await part('release-names', () => releaseNames(db, now() - DELETED_CLUSTER_KEPT_MS));
+  await part('prune-requests', () => pruneRequests(db, now()));
+  await part('prune-tries', () => pruneTries(db, now()));
+}
+
+async function pokeOverdue(env: Env, db: Catalogue): Promise<void> {
+  const overdue = await overdueClusters(db, now() - OVERDUE_MS, FOUND_MAX);
+  await each(overdue, 'poke-failed', ({ scope, id }) => clusterOf(env, scope, id).poke());
+}
+
+async function finishCreations(env: Env, db: Catalogue): Promise<void> {
+  const left = await unfinishedCreations(db, now() - CREATION_GRACE_MS, FOUND_MAX);
+  await each(left, 'creation-not-finished', async (creation) => {
+    await clusterOf(env, creation.scope, creation.clusterId).create(creation);
+    await creationFinished(db, creation.scope, creation.clusterId);
+  });
+}
+
+async function finishRemovals(env: Env, db: Catalogue): Promise<void> {
+  await each(await unfinishedRemovals(db, FOUND_MAX), 'removal-not-finished', async ({ scope, id }) => {
+    await gatewayOf(env, scope, id).remove();
+    await endGatewayRemoval(db, scope, id);
+  });
+}
+
+async function each<T>(items: readonly T[], event: string, work: (item: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += CALLS_MAX) {
+    await Promise.all(items.slice(at, at + CALLS_MAX).map((item) => part(event, () => work(item))));
+  }
+}
+
+async function part(event: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    log({ event: `sweep-${event}`, cause: messageOf(error) });
+  }
+}
