@@ -33,14 +33,18 @@ export type StoredCreation = z.infer<typeof StoredCreation>;
 export type ClusterRow = { readonly scope: Scope; readonly id: ClusterId; readonly summary: ClusterSummary };
 export type ClusterName = { readonly id: ClusterId; readonly name: string };
 
-/**
- * Takes the name and keeps the creation until the object confirms it. `gone`: the account was deleted meanwhile.
- * @param creationKey who may finish it with a repeat of the request; null when nobody
- */
+export type Reservation = {
+  readonly creation: StoredCreation;
+  /** Of the account, as read for this creation. */
+  readonly accountVersion: number;
+  /** Who may finish it with a repeat of the request; null when nobody. */
+  readonly creationKey: string | null;
+};
+
+/** Takes the name and keeps the creation until the object confirms it. `gone`: the account was deleted meanwhile. */
 export async function reserveCluster(
   db: Catalogue,
-  creation: StoredCreation,
-  creationKey: string | null,
+  { creation, accountVersion, creationKey }: Reservation,
   now: EpochMs,
 ): Promise<'reserved' | 'name-taken' | 'gone'> {
   const { scope, spec, account } = creation;
@@ -55,7 +59,7 @@ export async function reserveCluster(
     gatewayId: creation.gatewayId,
     accountId: account.accountId,
     profileId: spec.profileId,
-    accountVersion: account.sealedKey.version,
+    accountVersion,
     machinesReady: 0,
     machinesWanted: spec.pools.reduce((sum, pool) => sum + pool.size, 0),
     createdAt: now,
@@ -73,19 +77,18 @@ export async function reserveCluster(
   }
 }
 
-/** The creation of this name that the same request began and did not finish; null when there is none. */
-export async function findUnfinishedCreation(
+/** The cluster of this name that the same request began; `creation` is null once the object has it. Null: there is none. */
+export async function findOwnCreation(
   db: Catalogue,
   scope: Scope,
   name: string,
   creationKey: string,
-): Promise<StoredCreation | null> {
-  const mine = and(eq(clusters.name, name), eq(clusters.creationKey, creationKey), isNotNull(clusters.creation));
-  const [row] = await db
-    .select()
-    .from(clusters)
-    .where(and(ownedBy(clusters, scope), mine));
-  return row?.creation == null ? null : StoredCreation.parse(JSON.parse(row.creation));
+): Promise<{ id: ClusterId; creation: StoredCreation | null } | null> {
+  const mine = and(ownedBy(clusters, scope), eq(clusters.name, name), eq(clusters.creationKey, creationKey));
+  const [row] = await db.select().from(clusters).where(mine);
+  if (row === undefined) return null;
+  const creation = row.creation === null ? null : StoredCreation.parse(JSON.parse(row.creation));
+  return { id: ClusterId.parse(row.id), creation };
 }
 
 /** Creations left over by a request that died, oldest first: for the sweep. */

@@ -1,0 +1,191 @@
+// Clusters: made, listed, read. What happens to a cluster is its object's business.
+import { z } from 'zod';
+import { ClusterSpec } from '../../shared/cluster-spec.ts';
+import { ClusterPhase, ClusterSummary, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
+import { ClusterId, randomPart } from '../../shared/ids.ts';
+import { API_PAGE_SIZE_DEFAULT, API_PAGE_SIZE_MAX } from '../../shared/limits.ts';
+import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
+import { randomBytes } from '../clock.ts';
+import { clusterOf } from '../env.ts';
+import {
+  creationFinished,
+  findCluster,
+  findOwnCreation,
+  listClusters as listClusterRows,
+  reserveCluster,
+  type StoredCreation,
+} from '../store/clusters.ts';
+import { callObject } from './call-object.ts';
+import { PageQuery, pageOf, readPage } from './page.ts';
+import { EDITORS, READERS } from './roles.ts';
+import { type Call, type Context, defineRoute, type Handled, Nothing, type Principal } from './route.ts';
+import { explainSpec, validateCluster } from './validate-cluster.ts';
+
+export const OneCluster = z.strictObject({ clusterId: ClusterId });
+
+/** Spec and profile are kept in one row until the object has them; D1 takes 2,000,000 bytes a row. */
+const CREATION_BYTES_MAX = 1_900_000;
+
+export const createCluster = defineRoute(
+  {
+    method: 'POST',
+    path: '/v1/clusters',
+    summary: 'Ask for a cluster; accepted also while the gateway is away or machines are short',
+    roles: EDITORS,
+    params: Nothing,
+    query: Nothing,
+    body: ClusterSpec,
+    answers: { 201: ClusterView },
+    problems: [
+      'PROFILE_REQUIRED',
+      'PROFILE_PARAMETER_UNKNOWN',
+      'ACCOUNT_NOT_FOUND',
+      'CLUSTER_NAME_TAKEN',
+      'CP_POOL_REQUIRED',
+      'CP_SIZE_ODD',
+      'WORKERS_REQUIRED',
+      'POOL_NAME_TAKEN',
+      'CIDR_OVERLAP',
+      'IPV6_UNSUPPORTED',
+      'UNAVAILABLE',
+    ],
+    explain: explainSpec,
+  },
+  async (call) => {
+    const own = await ownCreation(call);
+    if (own !== null) return own.creation === null ? shown(call, own.id) : finishCreation(call, own.creation);
+    const creation = await reserve(call);
+    if (!creation.ok) return creation;
+    return finishCreation(call, creation.value);
+  },
+);
+
+export const listClusters = defineRoute(
+  {
+    method: 'GET',
+    path: '/v1/clusters',
+    summary: 'List clusters; deleted ones only by phase=deleted, for 72 hours',
+    roles: READERS,
+    params: Nothing,
+    query: z.strictObject({
+      ...PageQuery.shape,
+      phase: ClusterPhase.optional(),
+      name: z.string().max(63).optional(),
+    }),
+    body: Nothing,
+    answers: { 200: pageOf(ClusterSummary) },
+    problems: ['CURSOR_INVALID'],
+  },
+  async ({ catalogue, principal, query }) => {
+    const filters = { phase: query.phase ?? null, name: query.name ?? null };
+    const page = await readPage(
+      query,
+      (wanted) => listClusterRows(catalogue, principal.scope, { ...wanted, ...filters }),
+      (row) => row,
+    );
+    return page.ok ? ok({ status: 200, body: page.value }) : page;
+  },
+);
+
+export const getCluster = defineRoute(
+  {
+    method: 'GET',
+    path: '/v1/clusters/{clusterId}',
+    summary: 'One cluster as it is now, with what it waits for',
+    roles: READERS,
+    params: OneCluster,
+    query: Nothing,
+    body: Nothing,
+    answers: { 200: ClusterView },
+    problems: ['UNAVAILABLE'],
+  },
+  async (call) => {
+    const view = await readCluster(call, call.params.clusterId);
+    return view.ok ? ok({ status: 200, body: view.value }) : view;
+  },
+);
+
+export const getTimeline = defineRoute(
+  {
+    method: 'GET',
+    path: '/v1/clusters/{clusterId}/timeline',
+    summary: 'What happened, oldest first; `after` continues from the last seq read',
+    roles: READERS,
+    params: OneCluster,
+    query: z.strictObject({
+      after: z.coerce.number().int().min(0).default(0),
+      limit: z.coerce.number().int().min(1).max(API_PAGE_SIZE_MAX).default(API_PAGE_SIZE_DEFAULT),
+    }),
+    body: Nothing,
+    answers: { 200: z.strictObject({ items: z.array(TimelineEntry) }) },
+    problems: ['UNAVAILABLE'],
+  },
+  async ({ env, catalogue, principal, params, query }) => {
+    const row = await findCluster(catalogue, principal.scope, params.clusterId);
+    if (row === null) return err(apiFailure('NOT_FOUND'));
+    const items = await callObject(() => clusterOf(env, row.scope, row.id).timeline(query.after, query.limit));
+    return items.ok ? ok({ status: 200, body: { items: items.value } }) : items;
+  },
+);
+
+/** The view from the object. The row is looked for first: an object exists as soon as it is named, whoever names it. */
+export async function readCluster(
+  context: Context & { readonly principal: Principal },
+  id: ClusterId,
+): Promise<Result<ClusterView, ApiFailure>> {
+  const row = await findCluster(context.catalogue, context.principal.scope, id);
+  if (row === null) return err(apiFailure('NOT_FOUND'));
+  const view = await callObject(() => clusterOf(context.env, row.scope, row.id).view());
+  if (!view.ok) return view;
+  // Reserved, and the object does not have it yet: the sweep or the same request finishes it.
+  return view.value === null ? err(apiFailure('UNAVAILABLE')) : ok(view.value);
+}
+
+type Creating = Call<unknown, unknown, ClusterSpec> & { readonly principal: Principal };
+
+const ownCreation = async ({ catalogue, principal, body, repeatKey }: Creating) =>
+  repeatKey === null ? null : findOwnCreation(catalogue, principal.scope, body.name, repeatKey);
+
+async function reserve(call: Creating): Promise<Result<StoredCreation, ApiFailure>> {
+  const { catalogue, principal, body: spec, repeatKey: creationKey, now } = call;
+  const valid = await validateCluster(catalogue, principal.scope, spec);
+  if (!valid.ok) return valid;
+  const { account, profile } = valid.value;
+  const creation: StoredCreation = {
+    scope: principal.scope,
+    clusterId: ClusterId.parse(`clu_${randomPart(randomBytes(20))}`),
+    gatewayId: account.gatewayId,
+    account: account.access,
+    spec,
+    profile,
+  };
+  if (new TextEncoder().encode(JSON.stringify(creation)).length > CREATION_BYTES_MAX) {
+    return err(apiFailure('BODY_TOO_LARGE', 'Spec and profile together are too large.'));
+  }
+  const reservation = { creation, accountVersion: account.keyVersion, creationKey };
+  switch (await reserveCluster(catalogue, reservation, now)) {
+    case 'name-taken':
+      return err(apiFailure('CLUSTER_NAME_TAKEN'));
+    case 'gone':
+      return err(apiFailure('ACCOUNT_NOT_FOUND'));
+    case 'reserved':
+      return ok(creation);
+  }
+}
+
+async function finishCreation(call: Creating, creation: StoredCreation): Handled {
+  const { scope, clusterId } = creation;
+  const view = await callObject(() => clusterOf(call.env, scope, clusterId).create(creation));
+  if (!view.ok) return view;
+  await creationFinished(call.catalogue, scope, clusterId);
+  return created(view.value);
+}
+
+async function shown(call: Creating, id: ClusterId): Handled {
+  const view = await readCluster(call, id);
+  return view.ok ? created(view.value) : view;
+}
+
+const created = (view: ClusterView): Awaited<Handled> =>
+  ok({ status: 201, body: view, headers: { location: `/v1/clusters/${view.id}` } });
