@@ -112,6 +112,8 @@ export type DefaultInventory = {
   timings?: Partial<Timings>;
   /** Names for the first machines, such as `fails-deploying-1`; the rest are `node-1`, `node-2`, … */
   hostnames?: readonly string[];
+  /** A /24 that is this host's, for machines with network namespaces; left out: 127.10.0.0/16. */
+  network?: { readonly cidr: string; readonly hostAddress: string };
 };
 
 /**
@@ -123,7 +125,7 @@ export function defaultInventory(options: DefaultInventory): Inventory {
   const machines = Array.from({ length: options.machines }, (_, index) => ({
     id: `m${index.toString(36).padStart(5, '0')}`,
     hostname: options.hostnames?.[index] ?? `node-${index + 1}`,
-    ip: `127.10.${10 + Math.floor(index / 200)}.${(index % 200) + 1}`,
+    ip: options.network === undefined ? loopbackAddress(index) : wireAddress(options.network, index),
     mac: `52:54:00:10:${hexByte(Math.floor(index / 256))}:${hexByte(index % 256)}`,
     cpu: 8,
     memoryMiB: 16_384,
@@ -137,18 +139,30 @@ export function defaultInventory(options: DefaultInventory): Inventory {
     domain: 'maas',
     domains: ['lab.example'],
     subnets: [
-      {
-        cidr: '127.10.0.0/16',
-        name: 'lab',
-        gateway: '127.10.0.1',
-        dnsServers: ['127.10.0.2'],
-        dynamic: [{ start: '127.10.1.0', end: '127.10.1.255' }],
-        reserved: [{ start: '127.10.2.0', end: '127.10.2.50' }],
-      },
+      options.network === undefined
+        ? LOOPBACK_SUBNET
+        : { cidr: options.network.cidr, name: 'lab', gateway: options.network.hostAddress },
     ],
     machines,
     timings: options.timings ?? {},
   });
+}
+
+const LOOPBACK_SUBNET = {
+  cidr: '127.10.0.0/16',
+  name: 'lab',
+  gateway: '127.10.0.1',
+  dnsServers: ['127.10.0.2'],
+  dynamic: [{ start: '127.10.1.0', end: '127.10.1.255' }],
+  reserved: [{ start: '127.10.2.0', end: '127.10.2.50' }],
+};
+
+const loopbackAddress = (index: number): string => `127.10.${10 + Math.floor(index / 200)}.${(index % 200) + 1}`;
+
+/** From .100 on, so that the first half of the wire stays free for virtual addresses. */
+function wireAddress(network: { readonly hostAddress: string }, index: number): string {
+  if (index > 150) throw new Error('a wire of 256 addresses has room for 150 machines');
+  return `${network.hostAddress.slice(0, network.hostAddress.lastIndexOf('.'))}.${100 + index}`;
 }
 
 const hexByte = (value: number): string => value.toString(16).padStart(2, '0');

@@ -1,5 +1,6 @@
 // The public API as a client uses it: typed by the shared schemas, every answer parsed, a problem thrown as an ApiProblem.
 import { z } from 'zod';
+import { SetupResponse } from '../../shared/api-key.ts';
 import type { ClusterSpecInput } from '../../shared/cluster-spec.ts';
 import { ClusterSummary, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import { AccountView, GatewayView } from '../../shared/gateway-view.ts';
@@ -13,7 +14,6 @@ export class ApiProblem extends Error {
   }
 }
 
-const SetupAnswer = z.object({ apiKey: z.string() });
 const GatewayCreated = GatewayView.extend({ pairingCode: z.string() });
 const Timeline = z.object({ items: z.array(TimelineEntry) });
 const ClusterList = z.object({ items: z.array(ClusterSummary), nextCursor: z.string().nullable() });
@@ -26,7 +26,7 @@ export function apiClient(url: string, apiKey: string) {
   const call = <T>(schema: z.ZodType<T>, method: string, path: string, body?: unknown): Promise<T> =>
     callApi(schema, `${url}/v1${path}`, method, apiKey, body);
   return {
-    setup: (setupSecret: string) => callApi(SetupAnswer, `${url}/v1/setup`, 'POST', setupSecret, {}),
+    setup: (setupSecret: string) => callApi(SetupResponse, `${url}/v1/setup`, 'POST', setupSecret, undefined),
     createGateway: (name: string) => call(GatewayCreated, 'POST', '/gateways', { name }),
     gateway: (id: string) => call(GatewayView, 'GET', `/gateways/${id}`),
     createAccount: (account: { name: string; gatewayId: string; endpoint: string; apiKey: string }) =>

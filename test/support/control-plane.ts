@@ -133,11 +133,12 @@ async function applyMigrations(miniflare: Miniflare): Promise<void> {
   }
 }
 
-export async function freePort(): Promise<number> {
+/** A port that is free on `address` now. */
+export async function freePort(address = '127.0.0.1'): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
+  const bound = server.address();
   await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('the system gave no port');
-  return address.port;
+  if (bound === null || typeof bound === 'string') throw new Error('the system gave no port');
+  return bound.port;
 }

@@ -58,7 +58,7 @@ function start(settings: RelaySettings, args: readonly string[]): ChildProcess {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {
-      PATH: process.env['PATH'] ?? '',
+      PATH: process.env.PATH ?? '',
       SLIPWAY_STATE_DIR: settings.stateDir,
       SLIPWAY_CONSOLE: settings.consoleUrl,
       SLIPWAY_ENROLMENT_LISTEN: settings.enrolment,

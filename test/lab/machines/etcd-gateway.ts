@@ -16,6 +16,7 @@ export async function startEtcdGateway(
   etcd: Etcd,
   self: { readonly name: string; readonly address: string },
   ca: { readonly certPem: string; readonly keyPem: string },
+  where: { readonly host: string; readonly port: number } | { readonly path: string },
 ): Promise<EtcdGateway> {
   const authority = await loadAuthority(ca);
   const serving = await issueKeyPair(authority, {
@@ -32,7 +33,7 @@ export async function startEtcdGateway(
       );
     },
   );
-  await listen(server, self.address);
+  await listen(server, where);
   return {
     close: () =>
       new Promise((resolve) => {
@@ -113,9 +114,9 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   return text === '' ? {} : JSON.parse(text);
 }
 
-function listen(server: Server, address: string): Promise<void> {
+function listen(server: Server, where: { host: string; port: number } | { path: string }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(2379, address, () => resolve());
+    server.listen(where, () => resolve());
   });
 }

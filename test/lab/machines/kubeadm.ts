@@ -136,7 +136,9 @@ function registration(
   const argument = (name: string): string | null =>
     node.kubeletExtraArgs.find((one) => one.name === name)?.value ?? null;
   const labels = (argument('node-labels') ?? '').split(',').filter((pair) => pair.includes('='));
-  const standard = [{ key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' }];
+  const standard: NonNullable<typeof node.taints> = [
+    { key: 'node-role.kubernetes.io/control-plane', effect: 'NoSchedule' },
+  ];
   return {
     systemId,
     name: node.name,

@@ -1,0 +1,111 @@
+// `npm run demo`: the whole product on this machine, for a person to watch or a script to judge. See options.ts.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defaultInventory, type Inventory, parseInventory } from '../lab/inventory.ts';
+import { HOST_NETWORK } from '../lab/machines/host-network.ts';
+import { type Stack, startStack } from '../support/stack.ts';
+import { createCluster } from './create-cluster.ts';
+import { DEMO_HELP, type DemoOptions, parseDemoOptions } from './options.ts';
+import { type DemoOutcome, exitCodeOf } from './outcome.ts';
+import { progressTo } from './progress.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+async function main(): Promise<number> {
+  const parsed = parseDemoOptions(process.argv.slice(2));
+  if (!parsed.ok) {
+    console.error(`${parsed.error}\n\n${DEMO_HELP}`);
+    return 2;
+  }
+  const options = parsed.value;
+  if (options.help) {
+    console.log(DEMO_HELP);
+    return 0;
+  }
+  const folder = join(ROOT, '.slipway', 'demo');
+  mkdirSync(folder, { recursive: true });
+  const stateDir = mkdtempSync(join(folder, 'run-'));
+  const interrupted = onInterrupt();
+  try {
+    return await Promise.race([perform(options, stateDir, interrupted), interrupted.then(() => 130)]);
+  } finally {
+    await closeStack?.();
+    rmSync(stateDir, { recursive: true, force: true });
+  }
+}
+
+/** Set as soon as there is something to close, so that an interruption at any moment leaves no process behind. */
+let closeStack: (() => Promise<void>) | null = null;
+
+async function perform(options: DemoOptions, stateDir: string, interrupted: Promise<void>): Promise<number> {
+  // With --json stdout carries the last line only.
+  const progress = progressTo(
+    (text) => (options.json ? process.stderr : process.stdout).write(text),
+    () => performance.now(),
+  );
+  const recent: string[] = [];
+  let stack: Stack | null = null;
+  let outcome: DemoOutcome;
+  try {
+    progress.say('starting the control plane, the lab and the relay');
+    const starting = startStack({
+      stateDir,
+      inventory: inventoryFor(options),
+      driver: options.driver,
+      address: options.driver === 'cloud-init' ? HOST_NETWORK.hostAddress : '127.0.0.1',
+      ...(options.port === undefined ? {} : { port: options.port }),
+      log: (line) => {
+        recent.push(line);
+        if (recent.length > 200) recent.shift();
+      },
+    });
+    closeStack = async () => (await starting.catch(() => null))?.close();
+    stack = await starting;
+    progress.say(
+      `control plane ${stack.controlPlane.url}, MAAS ${stack.lab.url}, gateway ${stack.gateway.name} connected`,
+    );
+    outcome = await createCluster(stack, options, progress);
+  } catch (error) {
+    progress.say(`broken: ${error instanceof Error ? error.message : String(error)}`);
+    for (const line of recent.slice(-40)) progress.say(`  ${line}`);
+    outcome = { phase: 'failed', code: 'DEMO_BROKEN', leftovers: stack === null ? 0 : leftoversOf(stack) };
+  }
+  if (options.json) console.log(JSON.stringify(outcome));
+  else progress.say(JSON.stringify(outcome));
+  if (!options.exit && stack !== null) {
+    progress.say(`API ${stack.controlPlane.url}/v1 with key ${stack.apiKey}`);
+    progress.say(`MAAS ${stack.lab.url} with key ${stack.lab.userKey}`);
+    progress.say('Ctrl-C ends everything');
+    await interrupted;
+  }
+  return exitCodeOf(outcome, options.exit);
+}
+
+function leftoversOf(stack: Stack): number {
+  const left = stack.lab.leftovers('slipway');
+  return left.machines + left.addresses + left.dnsRecords;
+}
+
+function inventoryFor(options: DemoOptions): Inventory {
+  if (options.inventory !== undefined) {
+    const parsed = parseInventory(readFileSync(options.inventory, 'utf8'));
+    if (!parsed.ok) throw new Error(parsed.error.detail);
+    return parsed.value;
+  }
+  return defaultInventory({
+    machines: options.labMachines,
+    zones: 3,
+    ...(options.driver === 'cloud-init' ? { network: HOST_NETWORK } : {}),
+  });
+}
+
+function onInterrupt(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
+
+process.exitCode = await main();
+// The Kubernetes client keeps sockets; nothing of ours is left to wait for.
+process.exit();

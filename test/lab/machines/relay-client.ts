@@ -1,0 +1,124 @@
+// How a simulated machine talks to the relay's enrolment endpoint: the same requests as the enrolment script's curl, from the
+// machine's own address, with the pinned authority and the fixed server name.
+import { request } from 'node:https';
+import { ENROLMENT_PATHS, FilledDocument } from '../../../shared/enrolment.ts';
+import type { Enrolment } from './user-data.ts';
+
+const CALL_MS_MAX = 60_000;
+const BODY_BYTES_MAX = 4_194_304;
+
+export type Turn =
+  | { readonly kind: 'document'; readonly document: FilledDocument }
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'over' };
+
+export type RelayClient = {
+  enrol(address: string): Promise<void>;
+  /** May take long: the relay holds the request until it is the machine's turn. */
+  turn(): Promise<Turn>;
+  acknowledge(): Promise<void>;
+  report(report: {
+    step: string;
+    outcome: string;
+    attempt: number;
+    exitCode: number | null;
+    log: string;
+  }): Promise<void>;
+};
+
+/** Every call throws when no relay answers it well: the caller tries again later, as the script does. */
+export function relayClient(enrolment: Enrolment, localAddress: string, signal: AbortSignal): RelayClient {
+  const who = { claim: enrolment.claim, systemId: enrolment.systemId };
+  const call = (method: string, path: string, body?: object): Promise<Answer> =>
+    firstAnswer(enrolment, localAddress, signal, method, path, body);
+  return {
+    enrol: async (address) => {
+      await done(call('POST', ENROLMENT_PATHS.enrol, { ...who, interfaces: [{ name: 'eth0', address }] }));
+    },
+    turn: async () => {
+      const answer = await call('GET', ENROLMENT_PATHS.bootstrap);
+      if (answer.status === 204) return { kind: 'wait' };
+      if (answer.status === 410) return { kind: 'over' };
+      if (answer.status !== 200) throw new Error(`the relay answers ${answer.status}: ${answer.body.slice(0, 200)}`);
+      return { kind: 'document', document: FilledDocument.parse(JSON.parse(answer.body)) };
+    },
+    acknowledge: async () => {
+      await done(call('POST', ENROLMENT_PATHS.acknowledge, who));
+    },
+    report: async (report) => {
+      await done(call('POST', ENROLMENT_PATHS.report, { ...who, ...report }));
+    },
+  };
+}
+
+type Answer = { readonly status: number; readonly body: string };
+
+async function done(answered: Promise<Answer>): Promise<void> {
+  const answer = await answered;
+  // 410: somebody else's document or a token that has ended; asking again changes nothing.
+  if (answer.status >= 300 && answer.status !== 410)
+    throw new Error(`the relay answers ${answer.status}: ${answer.body.slice(0, 200)}`);
+}
+
+async function firstAnswer(
+  enrolment: Enrolment,
+  localAddress: string,
+  signal: AbortSignal,
+  method: string,
+  path: string,
+  body?: object,
+): Promise<Answer> {
+  let last: unknown = new Error('user-data names no relay');
+  for (const relay of enrolment.relays) {
+    try {
+      return await ask(enrolment, relay, localAddress, signal, method, path, body);
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw last;
+}
+
+function ask(
+  enrolment: Enrolment,
+  relay: { host: string; port: number },
+  localAddress: string,
+  signal: AbortSignal,
+  method: string,
+  path: string,
+  body: object | undefined,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      {
+        host: relay.host,
+        port: relay.port,
+        servername: enrolment.serverName,
+        ca: enrolment.caPem,
+        localAddress,
+        method,
+        path,
+        agent: false,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS_MAX)]),
+        headers: {
+          host: enrolment.serverName,
+          authorization: enrolment.authorization,
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+      },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+          if (text.length > BODY_BYTES_MAX) outgoing.destroy(new Error('the answer is too large'));
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+        response.on('error', reject);
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

@@ -1,0 +1,125 @@
+// The whole of Slipway on this machine: control plane, lab and relay, paired and with a cloud account. The demo and the
+// end-to-end tests start this and nothing else.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AccountView, GatewayView } from '../../shared/gateway-view.ts';
+import type { Waits } from '../../shared/limits.ts';
+import type { Inventory } from '../lab/inventory.ts';
+import { type Lab, startLab } from '../lab/lab.ts';
+import { loadDriver } from '../lab/load-driver.ts';
+import type { LabDelay } from '../lab/machine-driver.ts';
+import { type ApiClient, apiClient } from './api-client.ts';
+import { type ControlPlane, freePort, startControlPlane } from './control-plane.ts';
+import { pairRelay, type RelayProcess, type RelaySettings, runRelay } from './relay-process.ts';
+import { until } from './until.ts';
+
+/** Connecting takes well under a second; a relay that has not by then is broken. */
+const CONNECT_MS_MAX = 30_000;
+
+export type StackOptions = {
+  readonly stateDir: string;
+  readonly inventory: Inventory;
+  /** `simulated`, `cloud-init` or `exec:PROGRAM`. */
+  readonly driver: string;
+  /** Where MAAS and the enrolment endpoint listen: an address the machines reach. */
+  readonly address: string;
+  readonly port?: number;
+  readonly waits?: Partial<Waits>;
+  log(line: string): void;
+};
+
+export type Stack = {
+  readonly controlPlane: ControlPlane;
+  readonly lab: Lab;
+  readonly api: ApiClient;
+  readonly apiKey: string;
+  readonly gateway: GatewayView;
+  readonly account: AccountView;
+  readonly relaySettings: RelaySettings;
+  /** The relay that runs now. */
+  relay(): RelayProcess;
+  /** Starts the relay again after it ended, with further environment such as a failpoint. */
+  startRelay(environment?: Readonly<Record<string, string>>): RelayProcess;
+  close(): Promise<void>;
+};
+
+export async function startStack(options: StackOptions): Promise<Stack> {
+  mkdirSync(options.stateDir, { recursive: true });
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of closers.splice(0).reverse()) await end();
+  };
+  try {
+    return await assemble(options, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function assemble(
+  options: StackOptions,
+  closers: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<Stack> {
+  const controlPlane = await startControlPlane({
+    stateDir: join(options.stateDir, 'control-plane'),
+    ...(options.port === undefined ? {} : { port: options.port }),
+    ...(options.waits === undefined ? {} : { waits: options.waits }),
+  });
+  closers.push(() => controlPlane.close());
+  const lab = await openLab(options);
+  closers.push(() => lab.close());
+
+  const { apiKey } = await apiClient(controlPlane.url, '').setup(controlPlane.setupSecret);
+  const api = apiClient(controlPlane.url, apiKey.key);
+  const gateway = await api.createGateway('datacentre');
+  const relaySettings: RelaySettings = {
+    stateDir: join(options.stateDir, 'relay'),
+    consoleUrl: controlPlane.url,
+    enrolment: `${options.address}:${await freePort(options.address)}`,
+    log: (line) => options.log(`relay: ${line}`),
+  };
+  await pairRelay(relaySettings, gateway.pairingCode);
+  let relay = runRelay(relaySettings);
+  closers.push(() => relay.stop());
+  await until(
+    CONNECT_MS_MAX,
+    'the relay to connect',
+    async () => (await api.gateway(gateway.id)).phase === 'connected',
+  );
+  const account = await api.createAccount({
+    name: 'maas',
+    gatewayId: gateway.id,
+    endpoint: lab.url,
+    apiKey: lab.userKey,
+  });
+  return {
+    controlPlane,
+    lab,
+    api,
+    apiKey: apiKey.key,
+    gateway,
+    account,
+    relaySettings,
+    relay: () => relay,
+    startRelay: (environment = {}) => {
+      relay = runRelay({ ...relaySettings, environment });
+      return relay;
+    },
+    close,
+  };
+}
+
+async function openLab(options: StackOptions): Promise<Lab> {
+  // The driver is made before the lab and tells of delays only once machines run, when the lab is there.
+  let lab: Lab | null = null;
+  const driver = await loadDriver(options.driver, {
+    now: () => Date.now(),
+    recordDelay: (delay: LabDelay) => lab?.recordDelay(delay),
+    log: (line) => options.log(`lab: ${line}`),
+  });
+  if (!driver.ok) throw new Error(driver.error.detail);
+  lab = await startLab({ inventory: options.inventory, driver: driver.value, bind: options.address });
+  return lab;
+}
