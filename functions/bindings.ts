@@ -1,5 +1,5 @@
 // What the Worker needs from its runtime, for Miniflare (lab, demo, tests). wrangler.toml says the same for Cloudflare;
-// test/edge/bindings.test.ts holds the two together.
+// test/bindings.test.ts holds the two together.
 export const BINDINGS = {
   name: 'slipway',
   compatibilityDate: '2026-10-01',

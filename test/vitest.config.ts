@@ -1,7 +1,12 @@
 // Which tests run where: plain Node for pure logic and real processes, workerd for the edge.
+import { generateKeyPairSync } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+
+/** A new one for each run: nothing may depend on a certain key. */
+const commandKey = (): string =>
+  generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -22,7 +27,16 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: at('../wrangler.toml') },
-            miniflare: { cf: false, bindings: { TEST_MIGRATIONS: await readD1Migrations(at('../migrations')) } },
+            miniflare: {
+              cf: false,
+              bindings: {
+                TEST_MIGRATIONS: await readD1Migrations(at('../migrations')),
+                SETUP_SECRET: 'the setup secret of the tests',
+                COMMAND_KEY: commandKey(),
+                PUBLIC_ORIGIN: 'https://slipway.test',
+                WAITS: JSON.stringify({ retryMsMin: 20, retryMsMax: 200 }),
+              },
+            },
           }),
         ],
         test: { name: 'edge', include: ['test/edge/**/*.test.ts'], setupFiles: [at('./edge/apply-migrations.ts')] },
