@@ -58,11 +58,6 @@ export function createKubernetesApi(server: string, identity: ClusterIdentity, c
     },
     listPodsOn: (nodeName) => listPodsOn(connection, nodeName),
     evictPod: (namespace, name) => evictPod(connection, namespace, name),
-    forgetPod: async (namespace, name) => {
-      const body = { apiVersion: 'v1', kind: 'DeleteOptions', gracePeriodSeconds: 0 };
-      const deleted = await connection.call({ method: 'DELETE', path: podPath(namespace, name), body });
-      return deleted.ok || isNotFound(deleted.error) ? ok(null) : deleted;
-    },
     createSecret: ({ namespace, name, type, stringData }) =>
       settled(
         connection.call({

@@ -76,8 +76,6 @@ export type KubernetesApi = {
   readonly deleteNode: (name: string) => KubernetesCall<boolean>;
   readonly listPodsOn: (nodeName: string) => KubernetesCall<readonly PodView[]>;
   readonly evictPod: (namespace: string, name: string) => KubernetesCall<Eviction>;
-  /** At once, without asking the node: for pods of a node that does not answer. */
-  readonly forgetPod: (namespace: string, name: string) => KubernetesCall<null>;
   readonly createSecret: (secret: {
     readonly namespace: string;
     readonly name: string;

@@ -9,7 +9,7 @@ import type { KubernetesApi, NodeEvent, NodeView } from './kubernetes-api.ts';
 export type ClusterWatch = {
   readonly api: KubernetesApi;
   readonly etcd: EtcdApi;
-  readonly ports: Pick<Ports, 'timers' | 'random'>;
+  readonly ports: Pick<Ports, 'clock' | 'timers' | 'random'>;
   readonly emit: (fact: ClusterFact) => void;
   readonly signal: AbortSignal;
 };
@@ -83,55 +83,41 @@ async function watchReadiness({ api, ports, signal }: ClusterWatch, told: Told, 
   }
 }
 
-async function watchNodes(
-  { api, ports, signal }: ClusterWatch,
-  told: Told,
-  gate: Gate,
-  nodes: Map<string, NodeView>,
-): Promise<void> {
+async function watchNodes(watch: ClusterWatch, told: Told, gate: Gate, nodes: Map<string, NodeView>): Promise<void> {
+  const { ports, signal } = watch;
   let failures = 0;
-  let version: string | null = null;
-  let watches = 0;
   while (!signal.aborted) {
     await gate.passed(signal);
     if (signal.aborted) return;
-    if (version === null || watches >= WATCHES_PER_LIST) {
-      const listed = await api.listNodes();
-      if (signal.aborted) return;
-      if (!listed.ok) {
-        failures += 1;
-        await sleep(
-          ports.timers,
-          RETRY_MS_MIN + fullJitter(failures, RETRY_MS_MIN, RETRY_MS_MAX, ports.random.fraction()),
-          signal,
-        );
-        continue;
-      }
-      replaceAll(nodes, listed.value.nodes, told);
-      version = listed.value.resourceVersion;
-      watches = 0;
-    }
-    const end = await api.watchNodes(
-      version,
-      (event) => {
-        version = take(event, nodes, told) ?? version;
-      },
-      signal,
-    );
-    watches += 1;
-    if (end.kind === 'ended') {
-      failures = 0;
-      continue;
-    }
-    version = null;
-    if (end.kind === 'expired') continue;
-    failures += 1;
-    await sleep(ports.timers, fullJitter(failures, RETRY_MS_MIN, RETRY_MS_MAX, ports.random.fraction()), signal);
+    const wentWell = await listAndWatch(watch, told, nodes);
+    failures = wentWell ? 0 : failures + 1;
+    const jitter = fullJitter(failures, RETRY_MS_MIN, RETRY_MS_MAX, ports.random.fraction());
+    await sleep(ports.timers, RETRY_MS_MIN + (wentWell ? 0 : jitter), signal);
   }
 }
 
+/** One list, then watches from where it stands until one fails. False when nothing was learned. */
+async function listAndWatch(watch: ClusterWatch, told: Told, nodes: Map<string, NodeView>): Promise<boolean> {
+  const { api, ports, signal } = watch;
+  const listed = await api.listNodes();
+  if (signal.aborted || !listed.ok) return false;
+  replaceAll(nodes, listed.value.nodes, told);
+  let version = listed.value.resourceVersion;
+  for (let watches = 0; watches < WATCHES_PER_LIST && !signal.aborted; watches += 1) {
+    const begunMs = ports.clock.monotonicMs();
+    const take = (event: NodeEvent): void => {
+      version = takeEvent(event, nodes, told) ?? version;
+    };
+    const end = await api.watchNodes(version, take, signal);
+    if (end.kind !== 'ended') return end.kind === 'expired';
+    // A server that ends each watch at once is asked no faster for that.
+    if (ports.clock.monotonicMs() - begunMs < RETRY_MS_MIN) await sleep(ports.timers, RETRY_MS_MIN, signal);
+  }
+  return true;
+}
+
 /** Answers the version to watch on from, where the event has one. */
-function take(event: NodeEvent, nodes: Map<string, NodeView>, told: Told): string | null {
+function takeEvent(event: NodeEvent, nodes: Map<string, NodeView>, told: Told): string | null {
   switch (event.kind) {
     case 'present':
       nodes.set(event.node.name, event.node);

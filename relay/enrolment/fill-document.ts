@@ -1,0 +1,74 @@
+// Puts secrets and facts into a bootstrap document, at the moment the machine fetches it.
+import ipaddr from 'ipaddr.js';
+import type { BootstrapDocument, MachineFactName, SecretSlot } from '../../shared/bootstrap.ts';
+import { fillTemplate, slotsUsed } from '../../shared/bootstrap.ts';
+import type { EnrolRequest, FilledDocument } from '../../shared/enrolment.ts';
+import type { SystemId } from '../../shared/ids.ts';
+import { ok } from '../../shared/result.ts';
+import { publicKeyHash } from '../bootstrap/certificate-authority.ts';
+import type { ClusterIdentity } from '../bootstrap/cluster-identity.ts';
+import type { KubernetesCall } from '../kubernetes/kubernetes-api.ts';
+
+type Interface = EnrolRequest['interfaces'][number];
+
+export type Sources = {
+  readonly identity: ClusterIdentity;
+  readonly systemId: SystemId;
+  readonly nodeInterface: Interface;
+  /** Asked only when the document uses a token. */
+  readonly mintJoinToken: () => KubernetesCall<string>;
+};
+
+/** Fails only as minting a token does. */
+export async function fillDocument(document: BootstrapDocument, sources: Sources): KubernetesCall<FilledDocument> {
+  const used = slotsUsed(document);
+  const token = used.has('join-token') ? await sources.mintJoinToken() : ok('');
+  if (!token.ok) return token;
+  const { ca, frontProxyCa, etcdCa, serviceAccount } = sources.identity;
+  const secrets: Record<SecretSlot, string> = {
+    'ca-cert': ca.certPem,
+    'ca-key': ca.keyPem,
+    'front-proxy-ca-cert': frontProxyCa.certPem,
+    'front-proxy-ca-key': frontProxyCa.keyPem,
+    'etcd-ca-cert': etcdCa.certPem,
+    'etcd-ca-key': etcdCa.keyPem,
+    'service-account-key': serviceAccount.privateKeyPem,
+    'service-account-pub': serviceAccount.publicKeyPem,
+    'join-token': token.value,
+    'ca-cert-hash': await publicKeyHash(ca.certPem),
+  };
+  const facts: Record<MachineFactName, string> = {
+    'node-address': sources.nodeInterface.address,
+    'node-interface': sources.nodeInterface.name,
+    'system-id': sources.systemId,
+  };
+  const values: Record<string, string> = { ...secrets, ...facts };
+  const fill = (text: string): string => fillTemplate(text, (_kind, name) => values[name] ?? '');
+  return ok({
+    v: 1,
+    nodeName: document.nodeName,
+    files: document.files.map((file) => ({ ...file, content: fill(file.content) })),
+    steps: document.steps.map((step) => ({
+      ...step,
+      script: fill(step.script),
+      beforeRetry: step.beforeRetry === null ? null : fill(step.beforeRetry),
+    })),
+  });
+}
+
+/**
+ * The interface whose address lies in `subnet`; the one the machine speaks from first, when several do. Never the cluster's
+ * virtual address, which a control plane may hold besides its own. Null when there is none.
+ */
+export function pickNodeInterface(
+  interfaces: readonly Interface[],
+  subnet: string,
+  source: string,
+  virtualAddress: string,
+): Interface | null {
+  const range = ipaddr.parseCIDR(subnet);
+  const inside = interfaces.filter(
+    ({ address }) => address !== virtualAddress && ipaddr.IPv4.isValid(address) && ipaddr.parse(address).match(range),
+  );
+  return inside.find(({ address }) => address === source) ?? inside[0] ?? null;
+}

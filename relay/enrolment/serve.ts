@@ -1,0 +1,132 @@
+// The enrolment endpoint on the network: HTTPS with bounds on everything a stranger in the datacentre can send.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Result } from '../../shared/result.ts';
+import { err, ok } from '../../shared/result.ts';
+import type { KeyAndCertificate } from '../bootstrap/certificate-authority.ts';
+import { type Log, reasonOf } from '../log.ts';
+import type { Endpoint, MachineAnswer } from './endpoint.ts';
+
+export type EnrolmentServer = {
+  readonly port: number;
+  /** For connections made from now on. */
+  readonly setCertificate: (certificate: KeyAndCertificate) => void;
+  readonly close: () => Promise<void>;
+};
+
+export type ListenFailure = { readonly code: 'CANNOT_LISTEN'; readonly detail: string };
+
+/** A report is at most 16 KiB of log, which JSON may escape to six times that. */
+const BODY_BYTES_MAX = 131_072;
+const HEADER_BYTES_MAX = 8_192;
+const CONNECTIONS_MAX = 4_096;
+const HANDSHAKE_MS_MAX = 10_000;
+const HEADERS_MS_MAX = 10_000;
+/** To receive a request whole; waiting for a turn comes after it. */
+const REQUEST_MS_MAX = 20_000;
+
+/** Port 0 takes a free one. */
+export async function serveEnrolment(
+  options: { readonly host: string; readonly port: number; readonly certificate: KeyAndCertificate; readonly log: Log },
+  endpoint: Endpoint,
+): Promise<Result<EnrolmentServer, ListenFailure>> {
+  const server = createServer(
+    {
+      ...contextOf(options.certificate),
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: HANDSHAKE_MS_MAX,
+      headersTimeout: HEADERS_MS_MAX,
+      requestTimeout: REQUEST_MS_MAX,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    },
+    (request, response) => {
+      respond(endpoint, request, response).catch((error: unknown) => {
+        options.log.error('enrolment-broken', { detail: reasonOf(error) });
+        response.destroy();
+      });
+    },
+  );
+  server.maxConnections = CONNECTIONS_MAX;
+  const sockets = trackSockets(server);
+  const listening = await listen(server, options.host, options.port);
+  if (!listening.ok) return listening;
+  return ok({
+    port: listening.value,
+    setCertificate: (certificate) => server.setSecureContext(contextOf(certificate)),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  });
+}
+
+const contextOf = ({ certPem, keyPem }: KeyAndCertificate) => ({ cert: certPem, key: keyPem });
+
+/** Also those still in their handshake, which `closeAllConnections` does not know. */
+function trackSockets(server: Server): Set<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+function listen(server: Server, host: string, port: number): Promise<Result<number, ListenFailure>> {
+  return new Promise((resolve) => {
+    server.once('error', (error) => resolve(err({ code: 'CANNOT_LISTEN', detail: reasonOf(error) })));
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(ok(typeof address === 'object' && address !== null ? address.port : port));
+    });
+  });
+}
+
+async function respond(endpoint: Endpoint, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const hungUp = new AbortController();
+  response.on('close', () => hungUp.abort());
+  const read = await readBody(request);
+  if (!read.ok) return send(response, read.error);
+  const { authorization, accept } = request.headers;
+  const answer = await endpoint({
+    method: request.method ?? '',
+    path: (request.url ?? '/').split('?')[0] ?? '/',
+    source: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    token: authorization?.startsWith('Bearer ') ? authorization.slice('Bearer '.length) : null,
+    wantsJson: accept?.includes('application/json') ?? false,
+    body: read.value,
+    signal: hungUp.signal,
+  });
+  send(response, answer);
+}
+
+function send(response: ServerResponse, answer: MachineAnswer): void {
+  if (response.destroyed) return;
+  response.writeHead(answer.status, {
+    'cache-control': 'no-store',
+    ...(answer.body === undefined ? {} : { 'content-type': answer.contentType ?? 'text/plain' }),
+    ...(answer.status === 413 ? { connection: 'close' } : {}),
+  });
+  response.end(answer.body);
+}
+
+/** Null for no body. Bytes that are not UTF-8 (a log cut in the middle of a character) become the replacement character. */
+async function readBody(request: IncomingMessage): Promise<Result<unknown, MachineAnswer>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const part of request) {
+      if (!(part instanceof Uint8Array)) continue;
+      length += part.length;
+      if (length > BODY_BYTES_MAX) return err({ status: 413, body: 'too large\n' });
+      parts.push(part);
+    }
+    return ok(length === 0 ? null : JSON.parse(new TextDecoder().decode(Buffer.concat(parts))));
+  } catch {
+    // Not JSON, or hung up in the middle; then nobody hears this.
+    return err({ status: 400, body: 'not JSON\n' });
+  }
+}
