@@ -83,6 +83,7 @@ export function allocate(region: Region, caller: User, fields: Fields): Outcome<
 export function acquire(region: Region, caller: User, machine: Machine, agentName: string): void {
   machine.owner = caller.username;
   machine.agentName = agentName;
+  machine.layoutDropped = false;
   moveTo(region, machine, 'Allocated');
 }
 

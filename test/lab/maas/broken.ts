@@ -23,12 +23,13 @@ export function markBroken(region: Region, caller: User, machine: Machine, field
   machine.distroSeries = '';
   machine.hweKernel = null;
   machine.netboot = true;
+  machine.layoutDropped = true;
   moveTo(region, machine, 'Broken');
   forgetOwner(region, machine);
   addEvent(region, machine, 'Releasing');
   addEvent(region, machine, 'Released');
   switchOffUnseen(region, machine);
-  return ok(snapshot(machine));
+  return ok({ ...snapshot(machine), bootDiskSeenAs: machine.statusBeforeBroken });
 }
 
 /** A machine that was Deployed comes back as Deployed with no owner: what 3.7 does, and unusable until released. */
@@ -38,5 +39,6 @@ export function markFixed(region: Region, caller: User, machine: Machine): Outco
   moveTo(region, machine, machine.statusBeforeBroken === 'Deployed' ? 'Deployed' : 'Ready');
   machine.statusBeforeBroken = null;
   machine.errorDescription = '';
-  return ok(snapshot(machine));
+  machine.installationResultId = null;
+  return ok({ ...snapshot(machine), bootDiskSeenAs: 'Broken' });
 }

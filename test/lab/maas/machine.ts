@@ -58,6 +58,10 @@ export type Machine = {
   locked: boolean;
   ephemeral: boolean;
   errorDescription: string;
+  /** The layout made for this owner was dropped when a release began; Ready and Broken show the machine's own again. */
+  layoutDropped: boolean;
+  /** Only in answers to calls that change the status: MAAS shows the boot disk there as the status before had it. */
+  bootDiskSeenAs: MachineStatus | null;
   userData: Uint8Array | null;
   metadataOauth: MetadataOauth;
   /** Counts status changes, so that a timer set before one knows that it is late. */
@@ -124,6 +128,8 @@ export function blankMachine(region: Region, systemId: string, hostname: string,
     locked: false,
     ephemeral: false,
     errorDescription: '',
+    layoutDropped: false,
+    bootDiskSeenAs: null,
     userData: null,
     metadataOauth: {
       consumerKey: randomText(region, 18),

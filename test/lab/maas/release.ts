@@ -67,14 +67,15 @@ function releaseChecked(region: Region, machine: Machine, erase: boolean, answer
   machine.distroSeries = '';
   machine.hweKernel = null;
   machine.netboot = true;
+  machine.layoutDropped = true;
   moveTo(region, machine, 'Releasing');
   addEvent(region, machine, 'Releasing');
   if (machine.powerType === 'manual' || machine.powerState !== 'on') {
     switchOffUnseen(region, machine);
     finish(region, machine);
-    return answer(ok(snapshot(machine)));
+    return answer(ok({ ...snapshot(machine), bootDiskSeenAs: before }));
   }
-  const shown = snapshot(machine);
+  const shown = { ...snapshot(machine), bootDiskSeenAs: before };
   runPowerOff(region, machine, (outcome) => {
     if (outcome.ok) return answer(ok(shown));
     if (machine.status === 'Releasing') moveTo(region, machine, before);

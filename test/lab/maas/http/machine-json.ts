@@ -3,7 +3,7 @@
 import type { Allocation } from '../allocate.ts';
 import { lastEventOf } from '../events.ts';
 import { fqdnOf, type Machine } from '../machine.ts';
-import { STATUSES } from '../machine-status.ts';
+import { type MachineStatus, STATUSES } from '../machine-status.ts';
 import type { Region } from '../region.ts';
 import { diskJson } from './disk-json.ts';
 import { domainJson } from './dns-json.ts';
@@ -115,13 +115,15 @@ function hardwareJson(machine: Machine) {
 }
 
 function storageJson(machine: Machine) {
-  const disks = machine.disks.map((disk) => diskJson(machine, disk));
+  const formatted = showsLayout(machine, machine.status);
+  const disks = machine.disks.map((disk) => diskJson(machine, disk, formatted));
+  const first = machine.disks[0];
   return {
     storage: machine.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0) / 1_000_000,
     blockdevice_set: disks,
     physicalblockdevice_set: disks,
     virtualblockdevice_set: [],
-    boot_disk: disks[0] ?? null,
+    boot_disk: first ? diskJson(machine, first, showsLayout(machine, machine.bootDiskSeenAs ?? machine.status)) : null,
     bcaches: [],
     cache_sets: [],
     raids: [],
@@ -129,6 +131,10 @@ function storageJson(machine: Machine) {
     special_filesystems: [],
   };
 }
+
+/** Without an owner's layout MAAS shows the machine's own, but only where nobody holds the machine. */
+const showsLayout = (machine: Machine, status: MachineStatus): boolean =>
+  !machine.layoutDropped || status === 'Ready' || status === 'Broken' || status === 'Reserved';
 
 function networkJson(region: Region, machine: Machine) {
   const nic = interfaceJson(region, machine);

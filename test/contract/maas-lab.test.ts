@@ -1,0 +1,103 @@
+// The lab's MAAS is held to the recordings of a real one: each recorded request is sent again to a lab in the same state,
+// and the answers must agree as maas-expectation.ts defines it. The compact recordings run everywhere; the whole ones run
+// where ../shared is, and must say the same.
+
+import { afterAll, describe, expect, test } from 'vitest';
+import { difference, expectationOf } from './maas-expectation.ts';
+import { type Recording, readCompactRecordings, readSharedRecordings } from './maas-recordings.ts';
+import { replay } from './maas-replay.ts';
+import { buildRig } from './maas-rig.ts';
+import { CLOCK_SECONDS, DEFAULT_CLOCK_SECONDS, NOT_MODELLED, START, TWICE } from './maas-scenarios.ts';
+
+const AGREEMENT_MIN = 0.9;
+const HELD_FAMILIES = [
+  'auth',
+  'machines',
+  'allocate',
+  'deploy',
+  'release',
+  'abort',
+  'ipaddresses',
+  'annotations',
+  'rights',
+];
+
+const compact = readCompactRecordings();
+const shared = readSharedRecordings();
+
+/** null when the lab answers as the real MAAS did, else the first difference. */
+async function check(recording: Recording): Promise<string | null> {
+  const { scenario, request } = recording;
+  const rig = await buildRig(
+    CLOCK_SECONDS[scenario] ?? recording.atSeconds ?? signedAt(recording) ?? DEFAULT_CLOCK_SECONDS,
+  );
+  try {
+    for (const step of START[scenario] ?? []) await step(rig);
+    if (TWICE.has(scenario)) await replay(rig.port, request);
+    return difference(recording.expectation, expectationOf(await replay(rig.port, request)));
+  } finally {
+    await rig.close();
+  }
+}
+
+function signedAt(recording: Recording): number | null {
+  const match = /oauth_timestamp="?(\d+)/.exec(recording.request.headers.Authorization ?? '');
+  return match?.[1] === undefined ? null : Number(match[1]);
+}
+
+describe.each([
+  ['compact recordings', compact],
+  ['recordings beside the project', shared],
+] as const)('the lab against the %s', (_name, recordings) => {
+  if (recordings === null) {
+    test.skip('skipped: there is no ../shared/maas beside this project; the compact recordings were checked instead', () =>
+      undefined);
+    return;
+  }
+  const differences = new Map<string, string>();
+
+  test.each(recordings.map((recording) => [recording.scenario, recording] as const))(
+    '%s',
+    async (scenario, recording) => {
+      const found = await check(recording);
+      if (found !== null) differences.set(scenario, found);
+      if (NOT_MODELLED[scenario] === undefined) expect(found).toBeNull();
+      else expect(found, 'it agrees now: take it off the list').not.toBeNull();
+    },
+  );
+
+  test('at least nine in ten agree in every family that the product lives by', () => {
+    const lacking = agreement(recordings, differences).filter(
+      ({ family, agree, all }) => HELD_FAMILIES.includes(family) && agree / all < AGREEMENT_MIN,
+    );
+    expect(lacking).toEqual([]);
+  });
+
+  afterAll(() => {
+    const lines = agreement(recordings, differences).map(
+      ({ family, agree, all }) => `  ${family.padEnd(14)} ${agree} of ${all}`,
+    );
+    const agree = recordings.length - differences.size;
+    const reasons = [...differences].map(
+      ([scenario, found]) => `  ${scenario}: ${NOT_MODELLED[scenario] ?? `NOT LISTED: ${found}`}`,
+    );
+    console.log([`${_name}: ${agree} of ${recordings.length} agree`, ...lines, 'not modelled:', ...reasons].join('\n'));
+  });
+});
+
+function agreement(recordings: readonly Recording[], differences: ReadonlyMap<string, string>) {
+  return [...new Set(recordings.map((recording) => recording.family))].sort().map((family) => {
+    const all = recordings.filter((recording) => recording.family === family);
+    return { family, all: all.length, agree: all.filter((recording) => !differences.has(recording.scenario)).length };
+  });
+}
+
+test('the start states and the reasons name recorded scenarios only', () => {
+  const known = new Set(compact.map((recording) => recording.scenario));
+  const named = [...Object.keys(START), ...Object.keys(NOT_MODELLED), ...Object.keys(CLOCK_SECONDS), ...TWICE];
+  expect(named.filter((scenario) => !known.has(scenario))).toEqual([]);
+});
+
+test.skipIf(shared === null)('the compact recordings are those beside the project', () => {
+  expect(compact).toEqual(shared);
+});
