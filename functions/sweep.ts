@@ -1,6 +1,7 @@
 // The cron sweep, every 5 minutes: finds what a lost alarm or a request that died has left behind. Each part is bounded, may be
 // repeated, and does not keep the others from their turn.
 import { DELETED_CLUSTER_KEPT_MS } from '../shared/limits.ts';
+import { tellMissedClusters } from './api/tell-clusters.ts';
 import { now } from './clock.ts';
 import { clusterOf, type Env, gatewayOf } from './env.ts';
 import { log, messageOf } from './log.ts';
@@ -12,6 +13,8 @@ import { pruneTries } from './store/public-tries.ts';
 
 /** Of each kind in one sweep; the next sweep takes the rest. */
 const FOUND_MAX = 500;
+/** Changed accounts in one sweep; up to 100 clusters of each are told. */
+const ACCOUNTS_MAX = 20;
 /** Objects called at once (Cloudflare allows six connections). */
 const CALLS_MAX = 5;
 /** A request that makes a cluster is given this long to finish it itself. */
@@ -25,6 +28,7 @@ export async function sweep(env: Env): Promise<void> {
   await part('poke', () => pokeOverdue(env, db));
   await part('finish-creations', () => finishCreations(env, db));
   await part('finish-removals', () => finishRemovals(env, db));
+  await part('tell-account-changes', () => tellMissedClusters(env, db, ACCOUNTS_MAX));
   await part('release-names', () => releaseNames(db, now() - DELETED_CLUSTER_KEPT_MS));
   await part('prune-requests', () => pruneRequests(db, now()));
   await part('prune-tries', () => pruneTries(db, now()));

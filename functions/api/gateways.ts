@@ -109,7 +109,7 @@ export const renewPairingCode = defineRoute(
   {
     method: 'POST',
     path: '/v1/gateways/{gatewayId}/pairing-code',
-    summary: 'A new pairing code for a gateway that is not paired; the old one ends',
+    summary: 'A new one-time pairing code; the earlier one ends',
     roles: PROJECT_ADMINS,
     params: OneGateway,
     query: Nothing,

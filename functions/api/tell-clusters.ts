@@ -3,7 +3,7 @@
 import type { Scope } from '../../shared/ids.ts';
 import { clusterOf, type Env } from '../env.ts';
 import type { Catalogue } from '../store/catalogue.ts';
-import type { AccountRow } from '../store/cloud-accounts.ts';
+import { type AccountRow, accountsToTell } from '../store/cloud-accounts.ts';
 import { clustersToTell, clusterTold } from '../store/clusters.ts';
 import { callObject } from './call-object.ts';
 
@@ -18,4 +18,11 @@ export async function tellClusters(env: Env, catalogue: Catalogue, scope: Scope,
       if (told.ok) await clusterTold(catalogue, scope, id, keyVersion);
     }),
   );
+}
+
+/** For the sweep: the clusters that no request could tell. */
+export async function tellMissedClusters(env: Env, catalogue: Catalogue, accountsMax: number): Promise<void> {
+  for (const { scope, row } of await accountsToTell(catalogue, accountsMax)) {
+    await tellClusters(env, catalogue, scope, row);
+  }
 }
