@@ -2,7 +2,9 @@
 // and the answers must agree as maas-expectation.ts defines it. The compact recordings run everywhere; the whole ones run
 // where ../shared is, and must say the same.
 
+import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
+import { compactText } from './maas-compact.ts';
 import { difference, expectationOf } from './maas-expectation.ts';
 import { type Recording, readCompactRecordings, readSharedRecordings } from './maas-recordings.ts';
 import { replay } from './maas-replay.ts';
@@ -45,15 +47,11 @@ function signedAt(recording: Recording): number | null {
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
-describe.each([
-  ['compact recordings', compact],
-  ['recordings beside the project', shared],
-] as const)('the lab against the %s', (_name, recordings) => {
-  if (recordings === null) {
-    test.skip('skipped: there is no ../shared/maas beside this project; the compact recordings were checked instead', () =>
-      undefined);
-    return;
-  }
+const suites: (readonly [string, readonly Recording[]])[] = [['compact recordings', compact]];
+if (shared) suites.push(['recordings beside the project', shared]);
+else console.warn('There is no ../shared/maas beside this project: only the compact recordings are replayed.');
+
+describe.each(suites)('the lab against the %s', (_name, recordings) => {
   const differences = new Map<string, string>();
 
   test.each(recordings.map((recording) => [recording.scenario, recording] as const))(
@@ -98,6 +96,7 @@ test('the start states and the reasons name recorded scenarios only', () => {
   expect(named.filter((scenario) => !known.has(scenario))).toEqual([]);
 });
 
-test.skipIf(shared === null)('the compact recordings are those beside the project', () => {
+test.skipIf(shared === null)('the compact file is made from the recordings (skipped without ../shared)', () => {
+  expect(readFileSync(COMPACT_FILE, 'utf8') === compactText(shared ?? []), 'run maas-compact.ts').toBe(true);
   expect(compact).toEqual(shared);
 });

@@ -16,7 +16,7 @@ A MAAS 3.7.3 over HTTP whose machines are played, not real.
   --machines N      without an inventory: so many equal machines in 3 zones, in 127.10.0.0/16 (default 12)
   --bind ADDRESS    address to listen on (default 127.0.0.1)
   --advertise HOST  host that clients and machines are told, when it is not the one bound
-  --port N          default: any free one
+  --port N          a free one unless given
   --driver NAME     simulated, idle, cloud-init, or exec:PROGRAM (default simulated)
 A machine's name decides its fate: fails-deploying-…, never-boots-…, fails-releasing-…, slow-…, loses-answers-…
 The lab's controls are under /lab/ on the same port (test/lab/control.ts).
