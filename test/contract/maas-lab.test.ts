@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { compactText } from './maas-compact.ts';
 import { difference, expectationOf } from './maas-expectation.ts';
-import { type Recording, readCompactRecordings, readSharedRecordings } from './maas-recordings.ts';
+import { COMPACT_FILE, type Recording, readCompactRecordings, readSharedRecordings } from './maas-recordings.ts';
 import { replay } from './maas-replay.ts';
 import { buildRig } from './maas-rig.ts';
 import { CLOCK_SECONDS, DEFAULT_CLOCK_SECONDS, NOT_MODELLED, START, TWICE } from './maas-scenarios.ts';
