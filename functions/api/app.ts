@@ -32,15 +32,17 @@ export function mount(routes: readonly Route[]): Hono<HonoEnv> {
   return hono;
 }
 
-const refuse =
-  (code: ProblemCode, headers: Readonly<Record<string, string>>): Serve =>
-  async (_request, _params, _env, trace) => {
+function refuse(code: ProblemCode, headers: Readonly<Record<string, string>>): Serve {
+  return async (_request, _params, _env, trace) => {
     trace.code = code;
     return problemResponse(apiFailure(code), trace.requestId, headers);
   };
+}
 
 /** `/v1/gateways/{gatewayId}` → `/v1/gateways/:gatewayId` */
-const honoPath = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
+function honoPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ':$1');
+}
 
 async function answered(context: HonoContext<HonoEnv>, path: string, serve: Serve): Promise<Response> {
   const trace = newTrace();

@@ -9,7 +9,7 @@ import { sha256 } from './sha256.ts';
 
 /** The token of `Authorization: Bearer …`; null without one. */
 export function bearerOf(request: Request): string | null {
-  return /^Bearer ([^\s]{1,512})$/i.exec(request.headers.get('authorization') ?? '')?.[1] ?? null;
+  return /^Bearer (\S.{0,511})$/i.exec(request.headers.get('authorization') ?? '')?.[1] ?? null;
 }
 
 export async function authenticate(
