@@ -78,7 +78,6 @@ test('without a rack a powered-on machine cannot be released: 503, and still Dep
   expect(await lab.post(`machines/${M0}/?op=release`)).toMatchObject({ status: 503, retryAfter: '10' });
   expect(await lab.statusOf(M0)).toBe('Deployed');
   await control('rack', { connected: true });
-  // The power state became unknown, so MAAS releases without switching off.
   expect((await lab.post(`machines/${M0}/?op=release`)).status).toBe(200);
 });
 

@@ -183,3 +183,11 @@ test('a machine released before its image is written is never switched on', () =
   clock.advance(60_000);
   expect(pressed).toEqual(['off']);
 });
+
+test('a deploy for which no address is left fails by itself', () => {
+  const { region, machine, owner } = site();
+  region.subnets.length = 0;
+  Object.assign(machine, { homeAddress: null });
+  expect(deploy(region, owner, machine, fields()).ok).toBe(true);
+  expect(machine).toMatchObject({ status: 'Failed deployment', owner: 'owner', address: null });
+});

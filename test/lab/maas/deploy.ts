@@ -3,7 +3,7 @@
 import { ok } from '../../../shared/result.ts';
 import { claimAddress } from './addresses.ts';
 import { acquire, agentNameTooLong } from './allocate.ts';
-import { startInstallation } from './boot.ts';
+import { failDeployment, startInstallation } from './boot.ts';
 import { addEvent } from './events.ts';
 import { type Fields, lastOf, looseFlag } from './fields.ts';
 import { chooseSystem } from './images.ts';
@@ -54,8 +54,8 @@ export function deploy(region: Region, caller: User, machine: Machine, fields: F
   moveTo(region, machine, 'Deploying');
   addEvent(region, machine, 'Deploying');
   const answer = snapshot(machine);
-  claimAddress(region, machine);
-  startInstallation(region, machine);
+  if (claimAddress(region, machine)) startInstallation(region, machine);
+  else failDeployment(region, machine, 'Failed to allocate the required AUTO IP addresses');
   return ok(answer);
 }
 

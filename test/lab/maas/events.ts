@@ -22,7 +22,7 @@ export type LabEvent = {
 };
 
 export function addEvent(region: Region, machine: Machine, type: string, description = '', action = ''): void {
-  appendBounded(region.events, {
+  const event: LabEvent = {
     id: nextId(region, 'event'),
     machine: machine.systemId,
     level: action === 'mark_failed' ? 'ERROR' : 'INFO',
@@ -30,12 +30,14 @@ export function addEvent(region: Region, machine: Machine, type: string, descrip
     description,
     action,
     createdMs: region.ports.now(),
-  });
+  };
+  appendBounded(region.events, event);
+  region.lastEvents.set(machine.systemId, event);
 }
 
 /** What `status_message` and `status_action` show; null for a machine that nothing ever happened to. */
 export function lastEventOf(region: Region, systemId: string): { message: string; action: string } | null {
-  const event = region.events.findLast((candidate) => candidate.machine === systemId);
+  const event = region.lastEvents.get(systemId);
   if (!event) return null;
   return {
     message: event.description === '' ? event.type : `${event.type} - ${event.description}`,

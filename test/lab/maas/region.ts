@@ -83,6 +83,8 @@ export type Region = {
   readonly images: Image[];
   readonly config: Map<string, unknown>;
   readonly events: LabEvent[];
+  /** The newest event of each machine, by system id: every machine shown needs it. */
+  readonly lastEvents: Map<string, LabEvent>;
   readonly transitions: Transition[];
   readonly delays: LabDelay[];
   readonly counters: Map<string, number>;
@@ -116,6 +118,7 @@ export function createRegion(inventory: Inventory, ports: RegionPorts): Region {
     images: [],
     config: defaultConfig(),
     events: [],
+    lastEvents: new Map(),
     transitions: [],
     delays: [],
     counters: new Map([['vlan', 5_000]]),

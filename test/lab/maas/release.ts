@@ -70,7 +70,7 @@ function releaseChecked(region: Region, machine: Machine, erase: boolean, answer
   machine.layoutDropped = true;
   moveTo(region, machine, 'Releasing');
   addEvent(region, machine, 'Releasing');
-  if (machine.powerType === 'manual' || machine.powerState !== 'on') {
+  if (machine.powerType === 'manual' || machine.powerState === 'off') {
     switchOffUnseen(region, machine);
     finish(region, machine);
     return answer(ok({ ...snapshot(machine), bootDiskSeenAs: before }));
@@ -115,7 +115,7 @@ function startErasing(region: Region, machine: Machine, answer: Answer<Machine>)
     if (machine.turn !== turn) return;
     moveTo(region, machine, 'Releasing');
     addEvent(region, machine, 'Releasing');
-    if (machine.powerState !== 'on') {
+    if (machine.powerType === 'manual' || machine.powerState === 'off') {
       switchOffUnseen(region, machine);
       return finish(region, machine);
     }
