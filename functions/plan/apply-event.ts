@@ -1,0 +1,92 @@
+// Pure. No I/O, no clock. Folds one fact into the state and decides nothing (SPEC.md [CL1]-[CL3]). Total: what is unknown,
+// stale or repeated is counted and changes nothing else.
+import type { AccountAccess } from '../../shared/command.ts';
+import { assertNever } from '../../shared/result.ts';
+import { applyFact } from './apply-fact.ts';
+import { applyOutcome } from './apply-outcome.ts';
+import type { ClusterEvent } from './cluster-event.ts';
+import type { ClusterState } from './cluster-state.ts';
+
+/** The state after `event`. Null stays null until `spec-accepted`. Repeating an event changes nothing but the count. */
+export function applyEvent(state: ClusterState | null, event: ClusterEvent): ClusterState | null {
+  if (state === null) return event.kind === 'spec-accepted' ? firstState(event) : null;
+  if (state.deletedAt !== null) return ignore(state);
+  switch (event.kind) {
+    case 'spec-accepted':
+      return ignore(state);
+    case 'account-changed':
+      return withAccount(state, event.account);
+    case 'command-settled':
+      return applyOutcome(state, event.commandId, event.outcome, event.at) ?? ignore(state);
+    case 'observed':
+      return applyFact(state, event.fact, event.at) ?? ignore(state);
+    case 'gateway-connected':
+      if (state.gateway?.connected === event.connected) return ignore(state);
+      return { ...state, gateway: { connected: event.connected, since: event.at } };
+    case 'abort-requested':
+      return withIntent(state, 'aborted', event);
+    case 'deletion-requested':
+      return withIntent(state, 'deleted', event);
+    default:
+      return assertNever(event);
+  }
+}
+
+function ignore(state: ClusterState): ClusterState {
+  return { ...state, ignored: state.ignored + 1 };
+}
+
+/** The end can be asked for once; it raises the generation, so nothing older can act any more (G1, I10). */
+function withIntent(
+  state: ClusterState,
+  kind: 'aborted' | 'deleted',
+  event: { at: number; actor: string },
+): ClusterState {
+  if (state.intent.kind !== 'present') return ignore(state);
+  return { ...state, generation: state.generation + 1, intent: { kind, at: event.at, actor: event.actor } };
+}
+
+/** New access: what failed with the old one may be tried at once. */
+function withAccount(state: ClusterState, account: AccountAccess): ClusterState {
+  if (account.accountId !== state.account.accountId) return ignore(state);
+  const troubles = Object.entries(state.troubles).filter(([, trouble]) => !trouble.code.startsWith('MAAS_'));
+  return { ...state, account, troubles: Object.fromEntries(troubles) };
+}
+
+function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): ClusterState {
+  const { at, scope, clusterId, gatewayId, account, spec, profile } = event;
+  return {
+    version: 1,
+    scope,
+    clusterId,
+    gatewayId,
+    account,
+    spec,
+    profile,
+    generation: 1,
+    createdAt: at,
+    intent: { kind: 'present', at, actor: '' },
+    provisionedAt: null,
+    deletedAt: null,
+    failure: null,
+    gateway: null,
+    identity: null,
+    address: null,
+    inventory: null,
+    shortage: null,
+    filledAt: null,
+    machines: [],
+    slots: {},
+    quarantine: {},
+    nodes: {},
+    api: null,
+    etcd: null,
+    layersApplied: [],
+    watching: null,
+    pending: {},
+    attempts: {},
+    troubles: {},
+    projected: null,
+    ignored: 0,
+  };
+}

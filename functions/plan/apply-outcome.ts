@@ -1,0 +1,174 @@
+// Pure. Folds the outcome of a command into the state. An outcome of a command that nobody waits for is stale, but for one:
+// an allocate that was withdrawn may still tell which machine it took (SPEC.md [CL3], [DE4]).
+import type { CommandFailure, CommandId, CommandOutcome, CommandResult } from '../../shared/command.ts';
+import { assertNever } from '../../shared/result.ts';
+import { type ClusterState, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
+import { type CommandName, commandNameOf, pendingKey } from './command-name.ts';
+
+/** Null when nobody waits for it. */
+export function applyOutcome(
+  state: ClusterState,
+  commandId: CommandId,
+  outcome: CommandOutcome,
+  at: number,
+): ClusterState | null {
+  const name = commandNameOf(commandId);
+  if (name === null || name.owner !== state.clusterId) return null;
+  const key = pendingKey(name.subject, name.verb);
+  if (state.pending[key]?.commandId !== commandId) return lateAllocate(state, name, outcome, at);
+  const { [key]: _settled, ...pending } = state.pending;
+  const settled = { ...state, pending };
+  if (outcome.ok) {
+    const { [key]: _over, ...troubles } = state.troubles;
+    return onSuccess({ ...settled, troubles }, name, outcome.value, at);
+  }
+  return onFailure(withTrouble(settled, key, outcome.error, at), name, outcome.error, at);
+}
+
+export function withTrouble(state: ClusterState, key: string, error: CommandFailure, at: number): ClusterState {
+  const before = state.troubles[key];
+  const same = before !== undefined && before.code === error.code;
+  const trouble = {
+    code: error.code,
+    detail: error.detail,
+    failures: (before?.failures ?? 0) + 1,
+    since: same ? before.since : at,
+    at,
+    retryAfterMs: error.code === 'MAAS_BUSY' ? error.retryAfterMs : 0,
+    systemId: error.code === 'FACTS_MISMATCH' ? error.systemId : null,
+  };
+  return { ...state, troubles: { ...state.troubles, [key]: trouble } };
+}
+
+function onSuccess(state: ClusterState, name: CommandName, value: CommandResult, at: number): ClusterState {
+  const machine = state.machines.find((candidate) => subjectOf(candidate) === name.subject);
+  const onMachine = (change: (machine: MachineRecord) => MachineRecord): ClusterState =>
+    machine === undefined ? state : withMachine(state, change(machine));
+  switch (value.verb) {
+    case 'observe-inventory':
+      return { ...state, inventory: { facts: onlyReady(value.inventory), at, stale: false } };
+    case 'ensure-identity':
+      return { ...state, identity: { sealed: value.identity, caCertPem: value.caCertPem } };
+    case 'ensure-address':
+      if (state.address === null) return state;
+      return { ...state, address: { ...state.address, ip: value.ip, doubt: null } };
+    case 'ensure-address-released':
+      return state.address === null ? state : { ...state, address: { ...state.address, releasedAt: at } };
+    case 'ensure-allocated':
+      return onMachine((record) => holding(record, value.machine, at));
+    case 'ensure-deployed':
+      return onMachine((record) => deployAccepted(record, value.machine.status, at));
+    case 'ensure-bootstrap':
+      return onMachine((record) =>
+        record.document === null || record.document.fetchedAt !== null
+          ? record
+          : { ...record, document: { ...record.document, fetchedAt: at } },
+      );
+    case 'ensure-released':
+      return onMachine((record) => released(record, value.machines, at));
+    case 'ensure-applied':
+      return { ...state, layersApplied: [...state.layersApplied, name.subject] };
+    case 'ensure-node-removed':
+      return onMachine((record) => leavingWith(record, { nodeRemoved: true }));
+    case 'ensure-member-removed':
+      return onMachine((record) => leavingWith(record, { memberRemoved: true }));
+    case 'observe-cluster':
+      return { ...state, watching: null };
+    case 'observe-account':
+    case 'ensure-certificate':
+      return state;
+    default:
+      return assertNever(value);
+  }
+}
+
+function onFailure(state: ClusterState, name: CommandName, error: CommandFailure, at: number): ClusterState {
+  const unknown = error.code === 'MAAS_UNKNOWN_OUTCOME';
+  if (name.verb === 'observe-cluster') return { ...state, watching: null };
+  if (name.verb === 'ensure-address' && state.address !== null && unknown) {
+    return { ...state, address: { ...state.address, doubt: { kind: 'unknown-outcome', at } } };
+  }
+  const machine = state.machines.find((candidate) => subjectOf(candidate) === name.subject);
+  if (machine === undefined) return state;
+  if (name.verb === 'ensure-allocated' && unknown) {
+    return withMachine(state, { ...machine, doubt: { kind: 'unknown-outcome', at } });
+  }
+  if (name.verb === 'ensure-released' && machine.leaving !== null) {
+    return withMachine(state, leavingWith(machine, { tries: machine.leaving.tries + 1 }));
+  }
+  return state;
+}
+
+function lateAllocate(
+  state: ClusterState,
+  name: CommandName,
+  outcome: CommandOutcome,
+  at: number,
+): ClusterState | null {
+  const machine = state.machines.find((candidate) => subjectOf(candidate) === name.subject);
+  if (name.verb !== 'ensure-allocated' || machine?.doubt?.kind !== 'withdrawn') return null;
+  if (!outcome.ok) {
+    if (outcome.error.code === 'MAAS_UNKNOWN_OUTCOME') {
+      return withMachine(state, { ...machine, doubt: { kind: 'unknown-outcome', at } });
+    }
+    return withMachine(state, { ...machine, doubt: null });
+  }
+  if (outcome.value.verb !== 'ensure-allocated') return null;
+  return withMachine(state, holding(machine, outcome.value.machine, at));
+}
+
+type Facts = Extract<CommandResult, { verb: 'ensure-allocated' }>['machine'];
+
+function holding(record: MachineRecord, facts: Facts, at: number): MachineRecord {
+  const held = { systemId: facts.systemId, hostname: facts.hostname, zone: facts.zone, at };
+  // A machine that came although it is given back already: asked for again, now that it is known.
+  const leaving = record.leaving === null ? null : { ...record.leaving, askedAt: null, goneAt: null };
+  return { ...record, held, doubt: null, leaving, maas: seenNow(facts.status, at) };
+}
+
+function seenNow(status: Facts['status'], at: number): MachineRecord['maas'] {
+  return { status, ours: true, unowned: false, detail: '', since: at, at };
+}
+
+function deployAccepted(record: MachineRecord, status: Facts['status'], at: number): MachineRecord {
+  if (record.deploy === null) return record;
+  const maas = record.maas !== null && record.maas.at > record.deploy.sentAt ? record.maas : seenNow(status, at);
+  return { ...record, maas, deploy: { ...record.deploy, acceptedAt: at } };
+}
+
+type Found = Extract<CommandResult, { verb: 'ensure-released' }>['machines'];
+
+/** What was found under the claim: nothing, or machines that MAAS is taking back. */
+function released(record: MachineRecord, found: Found, at: number): MachineRecord {
+  const machine = found.find((candidate) => candidate.systemId === record.held?.systemId) ?? found[0];
+  if (machine === undefined) {
+    return { ...leavingWith(record, { askedAt: at }), maas: { ...gone(at), since: at } };
+  }
+  const { systemId } = machine;
+  const held = record.held?.systemId === systemId ? record.held : { systemId, hostname: systemId, zone: '', at };
+  const free = machine.status === 'ready' || machine.status === 'new';
+  // Found after a withdrawn allocate: that one call took this one machine, and no other can come.
+  const doubt = record.doubt?.kind === 'withdrawn' ? null : record.doubt;
+  const maas = free ? { ...gone(at), status: machine.status, since: at } : seenNow(machine.status, at);
+  return { ...leavingWith(record, { askedAt: at }), held, doubt, maas };
+}
+
+function gone(at: number): NonNullable<MachineRecord['maas']> {
+  return { status: null, ours: false, unowned: true, detail: '', since: at, at };
+}
+
+function leavingWith(record: MachineRecord, change: Partial<NonNullable<MachineRecord['leaving']>>): MachineRecord {
+  return record.leaving === null ? record : { ...record, leaving: { ...record.leaving, ...change } };
+}
+
+type Inventory = Extract<CommandResult, { verb: 'observe-inventory' }>['inventory'];
+
+/** Only unowned Ready machines can be chosen, and addresses of the others show which subnet nodes live in. */
+function onlyReady(inventory: Inventory): Inventory {
+  return {
+    ...inventory,
+    machines: inventory.machines.filter(
+      (machine) => (machine.status === 'ready' && machine.owner === null) || machine.addresses.length > 0,
+    ),
+  };
+}

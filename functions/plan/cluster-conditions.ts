@@ -1,0 +1,41 @@
+// Pure. Conditions in the vocabulary of Cluster API (features §3.7), derived from the state.
+import type { Condition } from '../../shared/cluster-view.ts';
+import { type ClusterState, currentMachines, isReady, slotsOf } from './cluster-state.ts';
+
+export function conditionsOf(state: ClusterState): Condition[] {
+  const { filledAt, address, api, gateway, intent, createdAt } = state;
+  const infrastructure = filledAt !== null && address !== null && address.ip !== null;
+  return [
+    condition(
+      'InfrastructureReady',
+      infrastructure,
+      filledAt ?? createdAt,
+      'MachinesAndAddress',
+      'Every slot has had a machine, and the address is reserved.',
+    ),
+    condition(
+      'ControlPlaneInitialized',
+      api?.firstReadyAt != null,
+      api?.firstReadyAt ?? createdAt,
+      'ApiAnswered',
+      'The Kubernetes API has answered.',
+    ),
+    condition('ControlPlaneAvailable', api?.ready === true, api?.since ?? createdAt, 'ApiReady', api?.detail ?? ''),
+    roleReady(state, 'control-plane', 'ControlPlaneMachinesReady'),
+    roleReady(state, 'worker', 'WorkersAvailable'),
+    condition('GatewayConnected', gateway?.connected !== false, gateway?.since ?? createdAt, 'Tunnel', ''),
+    condition('Deleting', intent.kind !== 'present', intent.at, 'Asked', intent.actor),
+  ];
+}
+
+function roleReady(state: ClusterState, role: 'control-plane' | 'worker', type: string): Condition {
+  const wanted = slotsOf(state.spec).filter(({ pool }) => pool.role === role).length;
+  const machines = currentMachines(state).filter((machine) => machine.role === role);
+  const ready = machines.filter((machine) => isReady(state, machine)).length;
+  const since = Math.max(state.createdAt, ...machines.map((machine) => machine.readyAt ?? machine.chosenAt));
+  return condition(type, ready >= wanted, since, 'NodesReady', `${ready} of ${wanted} nodes are Ready.`);
+}
+
+function condition(type: string, is: boolean, lastTransition: number, reason: string, message: string): Condition {
+  return { type, status: is ? 'True' : 'False', reason, message, lastTransition };
+}

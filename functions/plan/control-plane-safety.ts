@@ -1,0 +1,87 @@
+// Pure. May a control-plane member be added or taken away now? (SPEC.md [CP3]-[CP7]; kubernetes.md §2.2; features §3.1-3.2)
+import type { Waits } from '../../shared/limits.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
+import { type ClusterState, currentMachines, isReady, type MachineRecord, nodeOf } from './cluster-state.ts';
+
+export type Unsafe = {
+  readonly reason: string;
+  /** When it may look different though nothing is learned; null when only a fact can change it. */
+  readonly lookAt: number | null;
+};
+
+/** A relay that can't read etcd's members says nothing of them: after this long, Ready nodes have to do. */
+const ETCD_SILENCE_MS = 30_000;
+
+/** One at a time: every member that began is Ready, and etcd calls all of them healthy and none a learner. */
+export function mayAddMember(state: ClusterState, now: number, waits: Waits): Result<null, Unsafe> {
+  const wait = (reason: string, lookAt: number | null = null): Result<null, Unsafe> => err({ reason, lookAt });
+  if (state.api?.ready !== true) return wait('the Kubernetes API to answer');
+  const going = leavingMembers(state)[0];
+  if (going !== undefined) return wait(`${nameOf(going)} to be removed from the control plane`);
+  const begun = members(state);
+  if (begun.length === 0) return wait('the first control-plane machine');
+  const behind = begun.find((machine) => !isReady(state, machine));
+  if (behind !== undefined) return wait(`${nameOf(behind)} to be Ready`);
+  if (state.etcd !== null) return etcdSettled(state.etcd.members, begun.length);
+  const last = Math.max(...begun.map((machine) => nodeOf(state, machine)?.since ?? now));
+  const lookAt = last + Math.min(ETCD_SILENCE_MS, waits.leaseGuardMs);
+  return now >= lookAt ? ok(null) : wait('etcd to say that its members are healthy', lookAt);
+}
+
+function etcdSettled(known: NonNullable<ClusterState['etcd']>['members'], begun: number): Result<null, Unsafe> {
+  const bad = known.find((member) => !member.healthy || member.learner);
+  if (bad !== undefined) {
+    return err({ reason: `etcd member ${bad.name} to be ${bad.learner ? 'promoted' : 'healthy'}`, lookAt: null });
+  }
+  if (known.length === begun) return ok(null);
+  return err({ reason: `etcd to have ${begun} members (it has ${known.length})`, lookAt: null });
+}
+
+/** While quorum holds without it, and nobody else is on the way out. Before the API ever answered there is no quorum to keep. */
+export function mayRemoveMember(state: ClusterState, machine: MachineRecord): Result<null, Unsafe> {
+  if (!wasMember(state, machine)) return ok(null);
+  const going = leavingMembers(state)[0];
+  if (going !== undefined) return err({ reason: `${nameOf(going)} to be removed first`, lookAt: null });
+  const { voters, healthy } = votersWithout(state, machine);
+  const quorum = Math.floor(voters / 2) + 1;
+  if (healthy >= quorum) return ok(null);
+  const reason = `quorum: ${healthy} of ${voters} etcd members are healthy without ${nameOf(machine)}, ${quorum} are needed`;
+  return err({ reason, lookAt: null });
+}
+
+/** It has been told to begin or to join a cluster whose API has answered: it may be a member of etcd. */
+export function wasMember(state: ClusterState, machine: MachineRecord): boolean {
+  return machine.role === 'control-plane' && machine.document !== null && state.api?.firstReadyAt != null;
+}
+
+/** Addresses of the other members: one of them is asked to remove a dead one. */
+export function peersOf(state: ClusterState, machine: MachineRecord): string[] {
+  return members(state)
+    .filter((other) => other.claim !== machine.claim)
+    .flatMap((other) => nodeOf(state, other)?.internalIp ?? other.enrolled?.address ?? [])
+    .slice(0, 7);
+}
+
+function members(state: ClusterState): MachineRecord[] {
+  return currentMachines(state).filter(({ role, document }) => role === 'control-plane' && document !== null);
+}
+
+function leavingMembers(state: ClusterState): MachineRecord[] {
+  return state.machines.filter(
+    ({ role, leaving }) =>
+      role === 'control-plane' && leaving !== null && !(leaving.memberRemoved && leaving.nodeRemoved),
+  );
+}
+
+function votersWithout(state: ClusterState, victim: MachineRecord): { voters: number; healthy: number } {
+  if (state.etcd !== null && state.etcd.members.length > 0) {
+    const voting = state.etcd.members.filter((member) => !member.learner);
+    const healthy = voting.filter((member) => member.healthy && member.name !== victim.held?.hostname);
+    return { voters: voting.length, healthy: healthy.length };
+  }
+  const others = members(state).filter((machine) => machine.claim !== victim.claim && machine.readyAt !== null);
+  const itself = victim.readyAt !== null || nodeOf(state, victim)?.present === true ? 1 : 0;
+  return { voters: others.length + itself, healthy: others.filter((machine) => isReady(state, machine)).length };
+}
+
+const nameOf = (machine: MachineRecord): string => machine.held?.hostname ?? machine.slot;

@@ -1,0 +1,54 @@
+// Pure. The control plane: the first machine begins it, the others join one after another (SPEC.md [CP1]-[CP4]).
+import { bootstrapDocument } from './bootstrap-document.ts';
+import { type ClusterState, currentMachines, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
+import { ask } from './command-for.ts';
+import { mayAddMember } from './control-plane-safety.ts';
+import type { Draft } from './draft.ts';
+import type { ResolvedProfile } from './resolve-profile.ts';
+
+export function planControlPlane(draft: Draft, profile: ResolvedProfile): void {
+  const machines = currentMachines(draft.state).filter((machine) => machine.role === 'control-plane');
+  for (const machine of machines) {
+    if (machine.document !== null) handOut(draft, machine, machine.document.kind, profile);
+    else if (isFirst(draft.state, machine) && draft.state.api?.firstReadyAt == null)
+      handOut(draft, machine, 'init', profile);
+    else if (mayAddMember(draft.state, draft.now, draft.waits).ok) handOut(draft, machine, 'join', profile);
+  }
+}
+
+/** The slot that begins the cluster. Always the same one: two beginnings would be two clusters. */
+export function isFirst(state: ClusterState, machine: MachineRecord): boolean {
+  const pool = state.spec.pools.find((candidate) => candidate.role === 'control-plane');
+  return machine.slot === `${pool?.name}-0`;
+}
+
+/** Holds the document ready at the relay until the machine has fetched it. May be sent long before it asks. */
+export function handOut(draft: Draft, machine: MachineRecord, kind: 'init' | 'join', profile: ResolvedProfile): void {
+  const { state, now } = draft;
+  const { held, deploy } = machine;
+  if (held === null || deploy === null || machine.document?.fetchedAt != null) return;
+  const access = accessOf(state);
+  const document = bootstrapDocument(state, machine, kind, profile);
+  if (access === null || document === null) return;
+  const body = { verb: 'ensure-bootstrap' as const, claim: machine.claim, systemId: held.systemId, access, document };
+  ask(draft, subjectOf(machine), body, Math.max(draft.waits.commandDeadlineMs, deploy.enrolUntil - now));
+  if (machine.document === null) {
+    draft.state = withMachine(draft.state, { ...machine, document: { kind, sentAt: now, fetchedAt: null } });
+  }
+}
+
+/** What opens the cluster's API; null until it has an identity and an address. */
+export function accessOf(
+  state: ClusterState,
+): { server: string; identity: NonNullable<ClusterState['identity']>['sealed'] } | null {
+  if (state.identity === null || state.address === null || state.address.ip === null) return null;
+  return { server: `https://${state.address.ip}:6443`, identity: state.identity.sealed };
+}
+
+/** The API has answered and knows a control-plane node: others may join. */
+export function isOpen(state: ClusterState): boolean {
+  if (state.api?.ready !== true) return false;
+  return currentMachines(state).some(
+    ({ role, held }) => role === 'control-plane' && held !== null && state.nodes[held.hostname]?.present === true,
+  );
+}

@@ -1,0 +1,115 @@
+// Pure. Machines on their way back: out of etcd and Kubernetes when the cluster lives on, then out of MAAS, and not gone
+// before MAAS says so (SPEC.md [DE2]-[DE5], [CP5], [WK2]).
+import { doubling } from '../../shared/backoff.ts';
+import { ERASE_DEADLINE_MS, RELEASE_TRIES_MAX } from '../../shared/limits.ts';
+import {
+  type ClusterState,
+  type Leaving,
+  type MachineRecord,
+  nodeOf,
+  subjectOf,
+  withMachine,
+} from './cluster-state.ts';
+import { ask } from './command-for.ts';
+import { peersOf } from './control-plane-safety.ts';
+import { doubtUntil } from './deadlines.ts';
+import { type Draft, forget } from './draft.ts';
+import { accessOf } from './plan-control-plane.ts';
+
+export function planLeaving(draft: Draft): void {
+  for (const { claim } of draft.state.machines) {
+    const machine = draft.state.machines.find((candidate) => candidate.claim === claim);
+    if (machine === undefined || machine.leaving === null) continue;
+    removeFromCluster(draft, machine, machine.leaving);
+    if (machine.role === 'worker' || machine.leaving.memberRemoved) release(draft, machine, machine.leaving);
+    settleGone(draft, claim);
+  }
+}
+
+/** etcd first, while quorum holds; then the Node. The replacement joins only after both (kubernetes.md §2.2). */
+function removeFromCluster(draft: Draft, machine: MachineRecord, leaving: Leaving): void {
+  const access = accessOf(draft.state);
+  if (machine.held === null || access === null) return;
+  const subject = subjectOf(machine);
+  const { commandDeadlineMs } = draft.waits;
+  const name = machine.held.hostname;
+  if (!leaving.memberRemoved) {
+    const peers = peersOf(draft.state, machine);
+    if (peers.length === 0) return;
+    ask(draft, subject, { verb: 'ensure-member-removed', access, memberName: name, peers }, commandDeadlineMs);
+  } else if (!leaving.nodeRemoved) {
+    ask(draft, subject, { verb: 'ensure-node-removed', access, nodeName: name, drain: false }, commandDeadlineMs);
+  }
+}
+
+function release(draft: Draft, machine: MachineRecord, leaving: Leaving): void {
+  if (leaving.goneAt !== null) return;
+  const dueAt = releaseDueAt(draft.state, machine, leaving, draft.waits);
+  if (dueAt === null || draft.now < dueAt) return;
+  const { account } = draft.state;
+  const systemId = machine.held?.systemId ?? null;
+  const erase = eraseOf(draft.state, machine, leaving);
+  const body = { verb: 'ensure-released' as const, account, claim: machine.claim, systemId, erase };
+  const asked = ask(
+    draft,
+    subjectOf(machine),
+    body,
+    Math.max(draft.waits.commandDeadlineMs, draft.waits.releaseDeadlineMs),
+  );
+  if (asked !== 'sent' || leaving.askedAt === null || standing(machine) === 'free') return;
+  draft.state = withMachine(draft.state, { ...machine, leaving: { ...leaving, tries: leaving.tries + 1 } });
+}
+
+/** When MAAS is to be asked (again): at once, when it fell back, when it takes too long, when a claim is still in doubt. */
+export function releaseDueAt(
+  state: ClusterState,
+  machine: MachineRecord,
+  leaving: Leaving,
+  waits: Draft['waits'],
+): number | null {
+  if (leaving.askedAt === null) return 0;
+  const pause = doubling(leaving.tries, waits.retryMsMin, waits.retryMsMax);
+  switch (standing(machine)) {
+    case 'free': {
+      const until = doubtUntil(machine.doubt, waits);
+      return leaving.askedAt >= until ? null : Math.min(until, leaving.askedAt + waits.retryMsMax);
+    }
+    case 'on-its-way': {
+      const erasing = machine.maas?.status === 'disk-erasing' && state.spec.erase !== 'none';
+      return (
+        leaving.askedAt + (erasing ? Math.max(ERASE_DEADLINE_MS, waits.releaseDeadlineMs) : waits.releaseDeadlineMs)
+      );
+    }
+    case 'fell-back':
+      return Math.max(leaving.askedAt, machine.maas?.since ?? 0) + pause;
+  }
+}
+
+/** Where a machine that MAAS was asked for stands. */
+export function standing(machine: MachineRecord): 'free' | 'on-its-way' | 'fell-back' {
+  const { maas } = machine;
+  if (maas === null) return machine.held === null ? 'free' : 'on-its-way';
+  if (!maas.ours || (maas.unowned && (maas.status === 'ready' || maas.status === 'new'))) return 'free';
+  return maas.status === 'releasing' || maas.status === 'disk-erasing' ? 'on-its-way' : 'fell-back';
+}
+
+/** Quick erasing is hygiene and gives way when it keeps failing; what the user asked for explicitly does not. */
+function eraseOf(state: ClusterState, machine: MachineRecord, leaving: Leaving): ClusterState['spec']['erase'] {
+  const failing = machine.maas?.status === 'failed-disk-erasing' && leaving.tries >= RELEASE_TRIES_MAX;
+  return failing && state.spec.erase === 'quick' ? 'none' : state.spec.erase;
+}
+
+function settleGone(draft: Draft, claim: MachineRecord['claim']): void {
+  const machine = draft.state.machines.find((candidate) => candidate.claim === claim);
+  if (machine === undefined || machine.leaving === null) return;
+  const { leaving } = machine;
+  if (leaving.goneAt === null) {
+    if (leaving.askedAt === null || standing(machine) !== 'free') return;
+    if (leaving.askedAt < doubtUntil(machine.doubt, draft.waits)) return;
+    if (draft.state.pending[`${subjectOf(machine)}/ensure-released`] !== undefined) return;
+  }
+  const gone = { ...machine, leaving: { ...leaving, goneAt: leaving.goneAt ?? draft.now } };
+  draft.state = withMachine(draft.state, gone);
+  const removed = leaving.memberRemoved && (leaving.nodeRemoved || nodeOf(draft.state, machine)?.present === false);
+  if (draft.state.intent.kind === 'present' && removed) forget(draft, gone);
+}

@@ -1,0 +1,103 @@
+// Pure. What happened, as plain sentences: the difference between two states (SPEC.md [WA3]).
+import type { TimelineEntry } from '../../shared/cluster-view.ts';
+import type { ClusterState, MachineRecord } from './cluster-state.ts';
+import { phaseOf, slotPhaseOf } from './describe-cluster.ts';
+import { nameOf } from './plan-replacement.ts';
+
+export type NewEntry = Omit<TimelineEntry, 'seq'>;
+
+/** Nothing when nothing a user cares for changed, so repeats of a fact add no line. */
+export function timelineOf(before: ClusterState | null, after: ClusterState, now: number): NewEntry[] {
+  if (before === after) return [];
+  const entries = [
+    ...accepted(before, after),
+    ...troubles(before, after),
+    ...clusterLines(before, after),
+    ...after.machines.flatMap((machine) => machineLines(before, after, machine)),
+    ...phaseLine(before, after),
+  ];
+  return entries.map((entry) => ({ ...entry, at: now, message: entry.message.slice(0, 2_000) }));
+}
+
+type Line = Pick<NewEntry, 'kind' | 'slot' | 'message' | 'log'>;
+const line = (kind: string, message: string, slot: string | null = null, log: string | null = null): Line => ({
+  kind,
+  slot,
+  message,
+  log,
+});
+
+function accepted(before: ClusterState | null, after: ClusterState): Line[] {
+  if (before === null) return [line('accepted', `Cluster ${after.spec.name} accepted.`)];
+  const { intent } = after;
+  if (before.intent.kind === intent.kind) return [];
+  const what = intent.kind === 'aborted' ? 'Abort' : 'Deletion';
+  return [line(intent.kind, `${what} asked for by ${intent.actor}; everything is given back.`)];
+}
+
+function clusterLines(before: ClusterState | null, after: ClusterState): Line[] {
+  const lines: Line[] = [];
+  if (before?.identity == null && after.identity !== null)
+    lines.push(line('identity', 'The cluster’s certificates are made.'));
+  const ip = after.address?.ip ?? null;
+  if (ip !== null && before?.address?.ip !== ip) {
+    lines.push(line('address', `Address ${ip} (${after.address?.fqdn}) reserved for the Kubernetes API.`));
+  }
+  if (after.address?.releasedAt != null && before?.address?.releasedAt == null) {
+    lines.push(line('address', 'The address of the Kubernetes API is given back.'));
+  }
+  if (after.shortage !== null && before?.shortage?.sentence !== after.shortage.sentence) {
+    lines.push(line('shortage', after.shortage.sentence));
+  }
+  if (after.api?.ready === true && before?.api?.ready !== true)
+    lines.push(line('api-server', 'The Kubernetes API answers.'));
+  if (after.api?.ready === false && before?.api?.ready === true) {
+    lines.push(line('api-server', `The Kubernetes API no longer answers: ${after.api.detail}`));
+  }
+  const applied = after.layersApplied.length - (before?.layersApplied.length ?? 0);
+  if (applied > 0) lines.push(line('layer', `${after.layersApplied.length} layers of the profile are applied.`));
+  if (after.gateway !== null && before !== null && before.gateway?.connected !== after.gateway.connected) {
+    if (before.gateway !== null || !after.gateway.connected) {
+      lines.push(
+        line('gateway', after.gateway.connected ? 'The gateway is connected.' : 'The gateway is not connected.'),
+      );
+    }
+  }
+  return lines;
+}
+
+function phaseLine(before: ClusterState | null, after: ClusterState): Line[] {
+  const phase = phaseOf(after);
+  if (before !== null && phaseOf(before) === phase) return [];
+  const why = phase === 'failed' && after.failure !== null ? `: ${after.failure.message}` : '';
+  return [line('phase', `The cluster is ${phase}${why}`)];
+}
+
+/** The first failure of a kind; its repeats are waits, not news. */
+function troubles(before: ClusterState | null, after: ClusterState): Line[] {
+  return Object.entries(after.troubles).flatMap(([key, trouble]) => {
+    if (before?.troubles[key]?.code === trouble.code) return [];
+    const [subject, verb] = key.split('/');
+    const slot = after.machines.find((machine) => `${machine.slot}.${machine.attempt}` === subject)?.slot ?? null;
+    return [line('trouble', `${verb}: ${trouble.code}: ${trouble.detail}`, slot)];
+  });
+}
+
+function machineLines(before: ClusterState | null, after: ClusterState, machine: MachineRecord): Line[] {
+  const old = before?.machines.find((candidate) => candidate.claim === machine.claim) ?? null;
+  const lines: Line[] = [];
+  const { slot, leaving } = machine;
+  const was = old === null || before === null ? null : slotPhaseOf(before, old).phase;
+  const { phase } = slotPhaseOf(after, machine);
+  if (leaving !== null && old?.leaving == null) {
+    lines.push(line('machine', `${nameOf(machine)} goes back: ${leaving.reason}`, slot));
+  }
+  if (was !== phase) lines.push(line('machine', `${nameOf(machine)} is ${phase}.`, slot));
+  for (const step of machine.steps) {
+    const known = old?.steps.find((candidate) => candidate.name === step.name);
+    if (known?.attempt === step.attempt && known.outcome === step.outcome) continue;
+    const again = step.attempt > 1 ? ` (attempt ${step.attempt})` : '';
+    lines.push(line('step', `${nameOf(machine)}: step ${step.name} ${step.outcome}${again}.`, slot, step.log || null));
+  }
+  return lines;
+}

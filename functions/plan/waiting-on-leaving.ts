@@ -1,0 +1,34 @@
+// Pure. What a machine on its way back is waiting for, and who must act when MAAS does not let go of it ([DE5], [WA1]).
+import type { WaitingOnView } from '../../shared/cluster-view.ts';
+import { RELEASE_TRIES_MAX, type Waits } from '../../shared/limits.ts';
+import type { ClusterState, MachineRecord } from './cluster-state.ts';
+import { doubtUntil } from './deadlines.ts';
+import { releaseDueAt, standing } from './plan-leaving.ts';
+import { nameOf } from './plan-replacement.ts';
+import { elapsed } from './wait-sentence.ts';
+
+/** Null when it is gone, or has not been asked for yet (then a command says so). */
+export function leavingWait(
+  state: ClusterState,
+  machine: MachineRecord,
+  now: number,
+  waits: Waits,
+): WaitingOnView | null {
+  const { leaving, slot } = machine;
+  if (leaving === null || leaving.goneAt !== null || leaving.askedAt === null) return null;
+  const deadlineAt = releaseDueAt(state, machine, leaving, waits);
+  const name = nameOf(machine);
+  const { since } = leaving;
+  if (standing(machine) === 'free') {
+    const until = doubtUntil(machine.doubt, waits);
+    const sentence = `Looking for machines under the claim of ${name} once more: an answer of MAAS was lost.`;
+    return { code: 'claim-lookup', slot, sentence, since, deadlineAt: until };
+  }
+  const status = machine.maas?.status ?? 'unknown';
+  if (leaving.tries >= RELEASE_TRIES_MAX) {
+    const sentence = `MAAS does not give back ${name} (${status}), asked ${leaving.tries} times. A MAAS operator has to look at its power and disks; it is asked again from time to time.`;
+    return { code: 'release-stuck', slot, sentence, since, deadlineAt };
+  }
+  const sentence = `Waiting for MAAS to take back ${name} (${status}), ${elapsed(since, now, waits.releaseDeadlineMs)}.`;
+  return { code: 'releasing', slot, sentence, since, deadlineAt };
+}

@@ -1,0 +1,134 @@
+// Pure. Everything a cluster waits for, each as a sentence with a deadline (SPEC.md [WA1]). Derived from the state, so the
+// API can show it at any time.
+import type { WaitingOnView } from '../../shared/cluster-view.ts';
+import type { Waits } from '../../shared/limits.ts';
+import { type ClusterState, currentMachines, isReady, type MachineRecord, nodeOf, slotsOf } from './cluster-state.ts';
+import { isPermanent, retryAt } from './command-for.ts';
+import { mayAddMember, mayRemoveMember } from './control-plane-safety.ts';
+import { deadlineOf } from './deadlines.ts';
+import { machineFault, machineWait } from './machine-fault.ts';
+import { nameOf } from './plan-replacement.ts';
+import { adviceFor, askingSentence, elapsed, subjectLabel } from './wait-sentence.ts';
+import { leavingWait } from './waiting-on-leaving.ts';
+
+export function waitingOn(state: ClusterState, now: number, waits: Waits): WaitingOnView[] {
+  if (state.deletedAt !== null) return [];
+  const leaving = state.machines.flatMap((machine) => leavingWait(state, machine, now, waits) ?? []);
+  const rest = [...commandWaits(state), ...troubleWaits(state, waits), ...leaving];
+  if (state.intent.kind !== 'present') return [...gatewayWait(state, waits), ...rest];
+  if (state.failure !== null) return [userWait(state, state.failure), ...rest];
+  return [
+    ...gatewayWait(state, waits),
+    ...shortageWait(state, waits),
+    ...currentMachines(state).flatMap((machine) => currentWait(state, machine, now, waits) ?? []),
+    ...apiWait(state, waits),
+    ...rest,
+  ];
+}
+
+function gatewayWait(state: ClusterState, waits: Waits): WaitingOnView[] {
+  if (state.gateway?.connected !== false || isAtRest(state)) return [];
+  const sentence = 'Waiting for the gateway to connect; start slipway-relay there, or see its `doctor`.';
+  const since = state.gateway.since;
+  return [{ code: 'gateway-offline', slot: null, sentence, since, deadlineAt: since + waits.shortageDeadlineMs }];
+}
+
+/** Provisioned, and every node is Ready: nothing is waited for. */
+export function isAtRest(state: ClusterState): boolean {
+  if (state.deletedAt !== null) return true;
+  if (state.intent.kind !== 'present' || state.machines.some((machine) => machine.leaving !== null)) return false;
+  if (state.failure !== null) return true;
+  if (state.provisionedAt === null || state.api?.ready === false) return false;
+  return currentMachines(state).filter((machine) => isReady(state, machine)).length >= slotsOf(state.spec).length;
+}
+
+function shortageWait(state: ClusterState, waits: Waits): WaitingOnView[] {
+  if (state.shortage === null) return [];
+  const { code, sentence, since } = state.shortage;
+  const text = `${sentence} Waiting for MAAS to have more.`;
+  return [{ code, slot: null, sentence: text, since, deadlineAt: since + waits.shortageDeadlineMs }];
+}
+
+function userWait(state: ClusterState, failure: NonNullable<ClusterState['failure']>): WaitingOnView {
+  const sentence = `${failure.message}`.slice(0, 1_000);
+  return { code: 'user-action', slot: null, sentence, since: state.failure?.at ?? failure.at, deadlineAt: null };
+}
+
+function currentWait(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): WaitingOnView | null {
+  const { slot } = machine;
+  const fault = machineFault(state, machine, now, waits);
+  if (fault !== null) {
+    const safe = mayRemoveMember(state, machine);
+    const what = safe.ok
+      ? 'too many machines failed here; it is tried again a day later'
+      : `waiting for ${safe.error.reason}`;
+    const sentence = `${nameOf(machine)} has to be replaced (${fault.reason}); ${what}.`;
+    const deadlineAt = fault.since + waits.shortageDeadlineMs;
+    return { code: 'replacement-blocked', slot, sentence, since: fault.since, deadlineAt };
+  }
+  if (machine.readyAt !== null) return notReadyWait(state, machine, waits);
+  const wait = machineWait(state, machine, waits);
+  if (wait === null) return null;
+  const { code, since, limitMs, deadlineAt } = wait;
+  const sentence = `Waiting for ${nameOf(machine)} ${machineStage(state, machine, now, waits)}, ${elapsed(since, now, limitMs)}.`;
+  return { code, slot, sentence, since, deadlineAt };
+}
+
+function machineStage(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): string {
+  if (machine.enrolled === null) return 'to finish deploying';
+  if (machine.document === null) {
+    if (machine.role === 'worker') return 'to join: its turn comes when the Kubernetes API answers';
+    const may = mayAddMember(state, now, waits);
+    return may.ok ? 'to join' : `to join: its turn comes after waiting for ${may.error.reason}`;
+  }
+  if (machine.document.fetchedAt === null) return 'to fetch its bootstrap document';
+  const step = machine.steps.findLast((candidate) => candidate.outcome === 'started');
+  return step === undefined ? 'to become Ready in Kubernetes' : `to become Ready in Kubernetes (step ${step.name})`;
+}
+
+function notReadyWait(state: ClusterState, machine: MachineRecord, waits: Waits): WaitingOnView | null {
+  if (isReady(state, machine)) return null;
+  const node = nodeOf(state, machine);
+  const since = node?.since ?? machine.readyAt ?? machine.chosenAt;
+  const words = node === null || node.reason === '' ? '' : ` (${node.reason})`;
+  const sentence = `Waiting for the node of ${nameOf(machine)} to be Ready again${words}; look at the machine if it stays so.`;
+  const deadlineAt = deadlineOf(state, since, waits.joinDeadlineMs, waits);
+  return { code: 'node-not-ready', slot: machine.slot, sentence, since, deadlineAt };
+}
+
+function apiWait(state: ClusterState, waits: Waits): WaitingOnView[] {
+  if (state.api === null || state.api.ready || state.api.firstReadyAt === null) return [];
+  const { since, detail } = state.api;
+  const sentence = `Waiting for the Kubernetes API to answer again${detail === '' ? '' : `: ${detail}`}.`;
+  return [
+    {
+      code: 'api-server',
+      slot: null,
+      sentence,
+      since,
+      deadlineAt: deadlineOf(state, since, waits.joinDeadlineMs, waits),
+    },
+  ];
+}
+
+/** What the relay has been asked and has not answered. Deploys and documents are waits of their machine. */
+function commandWaits(state: ClusterState): WaitingOnView[] {
+  return Object.entries(state.pending).flatMap(([key, { sentAt, deadlineAt }]) => {
+    const sentence = askingSentence(state, key);
+    if (sentence === null) return [];
+    return [{ code: codeOf(key), slot: subjectLabel(state, key), sentence, since: sentAt, deadlineAt }];
+  });
+}
+
+function troubleWaits(state: ClusterState, waits: Waits): WaitingOnView[] {
+  return Object.entries(state.troubles).flatMap(([key, trouble]) => {
+    if (state.pending[key] !== undefined && !key.endsWith('/observe-cluster')) return [];
+    if (state.intent.kind !== 'present' && !key.includes('-released')) return [];
+    const act = isPermanent(trouble.code) ? ` ${adviceFor(trouble.code)}` : '';
+    const slot = subjectLabel(state, key);
+    const what = `${slot ?? 'The cluster'}: ${trouble.detail.replace(/\.?$/, '.')}${act} Trying again.`.slice(0, 1_000);
+    return [{ code: trouble.code, slot, sentence: what, since: trouble.since, deadlineAt: retryAt(trouble, waits) }];
+  });
+}
+
+const codeOf = (key: string): string => key.split('/')[1] ?? key;
