@@ -66,6 +66,12 @@ describe.each(suites)('the lab against the %s', (_name, recordings) => {
     },
   );
 
+  test('at least nine in ten agree in every family that the product lives by', () => {
+    const shares = new Map(agreement(recordings, differences).map(({ family, agree, all }) => [family, agree / all]));
+    // A family without recordings counts as lacking, so that an empty file proves nothing.
+    expect(HELD_FAMILIES.filter((family) => (shares.get(family) ?? 0) < AGREEMENT_MIN)).toEqual([]);
+  });
+
   afterAll(() => {
     const lines = agreement(recordings, differences).map(
       ({ family, agree, all }) => `  ${family.padEnd(14)} ${agree} of ${all}`,

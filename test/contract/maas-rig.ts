@@ -102,11 +102,7 @@ export async function buildRig(nowSeconds: number): Promise<Rig> {
     return () => undefined;
   };
   const off = (_systemId: string, done: PowerDone): void => (power.holdPowerOff ? undefined : done({ ok: true }));
-  let seed = 1;
-  const random = (): number => {
-    seed = (seed * 16_807) % 2_147_483_647;
-    return seed / 2_147_483_647;
-  };
+  const random = seededRandom();
   const now = (): number => nowSeconds * 1_000;
   const region = createRegion(INVENTORY, {
     now,
@@ -146,6 +142,14 @@ export async function buildRig(nowSeconds: number): Promise<Rig> {
         server.closeAllConnections();
       }),
   });
+}
+
+function seededRandom(): () => number {
+  let seed = 1;
+  return () => {
+    seed = (seed * 16_807) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
 }
 
 /** Between these moments w1 carried what machine_put_json_body had written. */
