@@ -56,11 +56,11 @@ export class TunnelLogic {
 
   /** A new socket: the edge speaks first. @param origin what the relay must have dialled */
   opened(socket: TunnelSocket, origin: string): void {
-    const waiting = this.#handshakes();
-    for (const surplus of waiting.slice(0, Math.max(0, waiting.length + 1 - HANDSHAKES_MAX)))
-      surplus.socket.close(CLOSE.HANDSHAKE_TIMEOUT, 'too many handshakes');
     const nonce = toBase64url(this.#ports.randomBytes(NONCE_BYTES));
     socket.keep({ phase: 'challenged', nonce, origin, since: this.#ports.now() });
+    const waiting = this.#handshakes();
+    for (const surplus of waiting.slice(0, Math.max(0, waiting.length - HANDSHAKES_MAX)))
+      surplus.socket.close(CLOSE.HANDSHAKE_TIMEOUT, 'too many handshakes');
     send(socket, { v: PROTOCOL_VERSION, type: 'challenge', nonce, origin });
   }
 
