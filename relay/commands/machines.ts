@@ -18,7 +18,7 @@ const DEPLOY_CALLS_MAX = 3;
 
 export type MachinePorts = {
   /** The user-data with which a machine enrols; the same order gives the same bytes. */
-  readonly userDataFor: (order: { claim: Claim; systemId: SystemId; enrolUntil: EpochMs }) => Promise<Uint8Array>;
+  readonly userDataFor: (order: { claim: Claim; systemId: SystemId; enrolUntil: EpochMs }) => Uint8Array;
   /** A machine is changing: the shared poll looks at it more often. */
   readonly touched: (accountId: AccountId, systemId: SystemId) => void;
 };
@@ -91,7 +91,7 @@ async function deployAllocated(
   const { systemId, claim, image, hweKernel, enrolUntil } = body;
   const marked = await annotate(context, maas, machine, claim);
   if (!marked.ok) return marked;
-  const userData = await ports.userDataFor({ claim, systemId, enrolUntil });
+  const userData = ports.userDataFor({ claim, systemId, enrolUntil });
   const may = await context.beforeChange(`deploy ${systemId}`);
   if (!may.ok) return may;
   context.ports.reach('before-deploy-call');

@@ -1,0 +1,62 @@
+// Every verb and who carries it out.
+import { renderUserData } from '../bootstrap/render-user-data.ts';
+import type { Ledger } from '../enrolment/ledger.ts';
+import { makeToken } from '../enrolment/token.ts';
+import type { Turns } from '../enrolment/turns.ts';
+import type { ClusterDial } from '../kubernetes/connect.ts';
+import { watchAccess } from '../kubernetes/watch-access.ts';
+import type { Log } from '../log.ts';
+import { createAccountPolls, createObserveCluster } from '../observe/observe-cluster.ts';
+import type { Ports } from '../ports.ts';
+import { observeAccount, observeInventory } from './accounts.ts';
+import { ensureAddress, ensureAddressReleased } from './addresses.ts';
+import { ensureBootstrap } from './bootstrap.ts';
+import { ensureCertificate } from './certificates.ts';
+import type { Handlers } from './handler.ts';
+import { ensureIdentity } from './identity.ts';
+import { createMachineHandlers } from './machines.ts';
+import { ensureApplied } from './manifests.ts';
+import { ensureMemberRemoved } from './members.ts';
+import { ensureNodeRemoved } from './nodes.ts';
+
+/** What machines are told about this relay. May change while it runs. */
+export type EnrolmentSite = {
+  readonly authorityPem: string;
+  readonly addresses: readonly { readonly host: string; readonly port: number }[];
+};
+
+export type HandlerParts = {
+  readonly ports: Ports;
+  readonly log: Log;
+  readonly dial: ClusterDial;
+  readonly turns: Turns;
+  readonly ledger: Ledger;
+  readonly enrolmentKey: Uint8Array;
+  readonly site: () => EnrolmentSite;
+};
+
+export function createHandlers({ ports, log, dial, turns, ledger, enrolmentKey, site }: HandlerParts): Handlers {
+  const polls = createAccountPolls(ports, log);
+  return {
+    'observe-account': observeAccount,
+    'observe-inventory': observeInventory,
+    'observe-cluster': createObserveCluster(polls, watchAccess(dial)),
+    'ensure-identity': ensureIdentity,
+    'ensure-address': ensureAddress,
+    'ensure-address-released': ensureAddressReleased,
+    ...createMachineHandlers({
+      touched: polls.touched,
+      userDataFor: (order) => {
+        const { authorityPem, addresses } = site();
+        const token = makeToken(enrolmentKey, order);
+        const text = renderUserData({ ...order, relayAddresses: addresses, enrolmentCaPem: authorityPem, token });
+        return Buffer.from(text);
+      },
+    }),
+    'ensure-bootstrap': ensureBootstrap({ turns, ledger, dial }),
+    'ensure-applied': ensureApplied(dial),
+    'ensure-node-removed': ensureNodeRemoved(dial),
+    'ensure-member-removed': ensureMemberRemoved(dial),
+    'ensure-certificate': ensureCertificate,
+  };
+}

@@ -1,0 +1,172 @@
+// `slipway-relay doctor`: looks at everything the relay needs and says what to do about what is missing. Changes nothing.
+import { join } from 'node:path';
+import type { LoadedConfig } from './adapters/load-config.ts';
+import { openDisk } from './adapters/node-disk.ts';
+import { getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
+import { proxyFor, withoutCredentials } from './adapters/proxy.ts';
+import type { Config } from './config.ts';
+import { IDENTITY_FILE, type Identity, readIdentity } from './identity.ts';
+import { JOURNAL_FILE } from './journal.ts';
+import { decodeJournal, type JournalReading } from './journal-record.ts';
+import { createUndiciTransport } from './maas/undici-transport.ts';
+import { fingerprintOf } from './pair.ts';
+import type { Disk } from './ports.ts';
+import { KEYS_FILE, openVault } from './vault.ts';
+
+export type Check = {
+  readonly name: string;
+  readonly status: 'ok' | 'failed' | 'skipped';
+  readonly detail: string;
+  /** Empty when there is nothing to do. */
+  readonly todo: string;
+};
+
+/** MAAS allows 300 s; half of it leaves time to act. */
+const CLOCK_SKEW_MS_MAX = 150_000;
+const MAAS_ANSWER_MS_MAX = 10_000;
+
+const pass = (name: string, detail: string): Check => ({ name, status: 'ok', detail, todo: '' });
+const fail = (name: string, detail: string, todo: string): Check => ({ name, status: 'failed', detail, todo });
+const skip = (name: string, detail: string): Check => ({ name, status: 'skipped', detail, todo: '' });
+
+export async function diagnose({ config, ca }: LoadedConfig): Promise<Check[]> {
+  const todo = 'Make it a folder that the user of slipway-relay may write, or set SLIPWAY_STATE_DIR.';
+  if ((await modeOf(config.stateDir)) === null)
+    return [fail('state folder', `${config.stateDir} does not exist`, todo)];
+  const disk = await openDisk(config.stateDir);
+  if (!disk.ok) return [fail('state folder', disk.error.detail, todo)];
+  const identity = await readIdentity(disk.value);
+  const known = identity.ok ? identity.value : null;
+  const journal = await disk.value.read(JOURNAL_FILE);
+  const reading = journal.ok ? decodeJournal(journal.value ?? new Uint8Array()) : null;
+  return [
+    await checkFolder(config),
+    await checkIdentity(disk.value, known, identity.ok ? null : identity.error.detail),
+    checkJournal(reading),
+    ...(await checkConsole(config, ca, known?.origin ?? config.console)),
+    ...(await checkMaas(config, reading)),
+    await checkEnrolment(config),
+  ];
+}
+
+export function printChecks(checks: readonly Check[]): string {
+  const mark = { ok: 'ok     ', failed: 'FAILED ', skipped: '-      ' };
+  return checks
+    .map(
+      ({ name, status, detail, todo }) =>
+        `${mark[status]} ${name}: ${detail}\n${todo === '' ? '' : `        → ${todo}\n`}`,
+    )
+    .join('');
+}
+
+async function checkFolder(config: Config): Promise<Check> {
+  for (const name of ['', KEYS_FILE, IDENTITY_FILE, JOURNAL_FILE]) {
+    const path = join(config.stateDir, name);
+    const mode = await modeOf(path);
+    if (mode !== null && (mode & 0o077) !== 0) {
+      const todo = `chmod ${name === '' ? '0700' : '0600'} ${path}`;
+      return fail('state folder', `${path} can be read by others (mode 0${mode.toString(8)})`, todo);
+    }
+  }
+  return pass('state folder', config.stateDir);
+}
+
+async function checkIdentity(disk: Disk, identity: Identity | null, damage: string | null): Promise<Check> {
+  if (damage !== null) return fail('identity', damage, 'Restore it from a backup, or pair anew with --replace.');
+  const vault = await openVault(disk);
+  if (!vault.ok) return fail('identity', vault.error.detail, 'Restore it from a backup, or pair anew.');
+  if (identity === null || vault.value === null)
+    return fail('identity', 'not paired', 'Create a gateway in the console, then run: slipway-relay pair CODE');
+  const fingerprint = await fingerprintOf(vault.value.identityKey);
+  return pass(
+    'identity',
+    `gateway ${identity.gatewayName} (${identity.gatewayId}), node ${identity.nodeId}, key ${fingerprint}`,
+  );
+}
+
+function checkJournal(reading: JournalReading | null): Check {
+  if (reading === null) return fail('journal', 'can’t be read', 'Check the disk of the state folder.');
+  const { records, damage } = reading;
+  // A torn tail is what a power cut leaves, or a write that is going on right now.
+  if (damage?.kind !== 'corrupt') return pass('journal', `${records.length} records`);
+  return fail(
+    'journal',
+    `damaged at line ${damage.line}`,
+    'Check the disk, then start once with: slipway-relay run --salvage-journal',
+  );
+}
+
+async function checkConsole({ proxy }: Config, ca: string[], origin: string | null): Promise<Check[]> {
+  if (origin === null) return [fail('console', 'not known', 'Set SLIPWAY_CONSOLE.')];
+  const url = new URL(origin);
+  const through = proxyFor(url, proxy);
+  const name = through === null ? url.hostname : new URL(through).hostname;
+  const resolved = await resolveName(name.replace(/^\[|\]$/g, ''));
+  const dns = resolved.ok
+    ? pass('dns', `${name} is ${resolved.value.join(', ')}`)
+    : fail('dns', `${name}: ${resolved.error}`, 'Correct the resolver of this host, or the name in the settings.');
+  const way = through === null ? skip('proxy', 'none for the console') : pass('proxy', withoutCredentials(through));
+  const answer = await getOnce(`${origin}/v1/openapi.json`, proxy, ca);
+  if (!answer.ok) {
+    const todo =
+      'Allow outgoing 443 to it; behind a proxy set HTTPS_PROXY; for a certificate of your own set SLIPWAY_CA_FILE.';
+    return [dns, way, fail('console', `${origin}: ${answer.error}`, todo), skip('clock', 'the console gave no time')];
+  }
+  const reach =
+    answer.value.status < 500
+      ? pass('console', `${origin} answers`)
+      : fail('console', `${origin} answers with status ${answer.value.status}`, 'Wait, or ask who runs the console.');
+  return [dns, way, reach, checkClock(answer.value.date)];
+}
+
+function checkClock(date: number | null): Check {
+  if (date === null) return skip('clock', 'the console gave no time');
+  const skewMs = performance.timeOrigin + performance.now() - date;
+  const seconds = Math.round(Math.abs(skewMs) / 1_000);
+  if (Math.abs(skewMs) <= CLOCK_SKEW_MS_MAX) return pass('clock', `within ${seconds} s of the console`);
+  return fail('clock', `${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} the console`, 'Turn on NTP on this host.');
+}
+
+/** Those the site names, and those of commands under way: the relay keeps no list of accounts. */
+async function checkMaas(config: Config, reading: JournalReading | null): Promise<Check[]> {
+  const endpoints = new Map<string, string | null>((config.maasEndpoints ?? []).map((endpoint) => [endpoint, null]));
+  for (const record of reading?.records ?? []) {
+    if (record.kind !== 'accepted' || !('account' in record.command.body)) continue;
+    const { endpoint, caBundlePem } = record.command.body.account;
+    endpoints.set(endpoint, caBundlePem);
+  }
+  if (endpoints.size === 0) return [skip('maas', 'no endpoint is known here yet')];
+  return Promise.all([...endpoints].slice(0, 16).map(([endpoint, pem]) => checkMaasEndpoint(endpoint, pem)));
+}
+
+async function checkMaasEndpoint(endpoint: string, pem: string | null): Promise<Check> {
+  const transport = createUndiciTransport({
+    trust: pem === null ? { kind: 'system' } : { kind: 'ca', pem },
+    proxyUrl: null,
+  });
+  const url = `${endpoint}/api/2.0/version/`;
+  const answer = await transport.send({ method: 'GET', url, headers: {}, timeoutMs: MAAS_ANSWER_MS_MAX });
+  await transport.close();
+  const name = `maas ${endpoint}`;
+  if (!answer.ok)
+    return fail(
+      name,
+      answer.error.detail,
+      'Check the route, firewall and certificate from this host to MAAS; no proxy is used.',
+    );
+  if (answer.value.status !== 200)
+    return fail(name, `answers with status ${answer.value.status}`, 'Check the endpoint: it ends in /MAAS.');
+  return pass(name, answer.value.body.slice(0, 100));
+}
+
+async function checkEnrolment({ enrolment }: Config): Promise<Check> {
+  const where = `${enrolment.host}:${enrolment.port}`;
+  const free = await tryListen(enrolment.host, enrolment.port);
+  if (free.ok) return pass('enrolment port', `${where} is free`);
+  if (free.error === 'in-use') return pass('enrolment port', `${where} is in use, by this relay if it is running`);
+  return fail(
+    'enrolment port',
+    `${where}: ${free.error}`,
+    'Set SLIPWAY_ENROLMENT_LISTEN to an address and port of this host.',
+  );
+}

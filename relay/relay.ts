@@ -1,0 +1,109 @@
+// One relay, put together from its ports: journal, outbox, lease, dispatch and tunnel. No adapter is named here, so the
+// simulator runs this very file with seeded ports (run.ts gives the real ones).
+import type { ClusterId } from '../shared/ids.ts';
+import type { ClusterFact } from '../shared/observation.ts';
+import { createAccountClients } from './commands/account-clients.ts';
+import { createDispatch, type Dispatch } from './commands/dispatch.ts';
+import type { Handlers } from './commands/handler.ts';
+import { createRunCommand } from './commands/run-command.ts';
+import type { Identity } from './identity.ts';
+import type { Journal } from './journal.ts';
+import type { Log } from './log.ts';
+import type { TlsTrust } from './maas/tls-trust.ts';
+import type { MaasTransport } from './maas/transport.ts';
+import type { Ports } from './ports.ts';
+import { type Caller, connect, type SessionEvents } from './tunnel/connection.ts';
+import type { Dial } from './tunnel/dial.ts';
+import { createLease, type Lease } from './tunnel/lease.ts';
+import { createOutbox, type Outbox } from './tunnel/outbox.ts';
+import { keepTunnel } from './tunnel/supervisor.ts';
+import type { Vault } from './vault.ts';
+
+export type RelayParts = {
+  readonly identity: Identity;
+  readonly vault: Pick<Vault, 'sign' | 'open' | 'seal'>;
+  /** Whether `signature` is the pinned command key's over `payload`. */
+  readonly verify: Caller['verify'];
+  readonly journal: Journal;
+  readonly handlers: Handlers;
+  readonly transportFor: (trust: TlsTrust) => MaasTransport;
+  /** Normalised; null allows any. */
+  readonly maasEndpoints: readonly string[] | null;
+  readonly dial: Dial;
+  readonly ports: Ports;
+  readonly log: Log;
+  /** New at each start of the process. */
+  readonly bootId: string;
+  readonly relayVersion: string;
+};
+
+export type Relay = {
+  /** Facts from beside the commands: what machines tell the enrolment endpoint. */
+  readonly emit: (clusterId: ClusterId, fact: ClusterFact) => void;
+  /** Carries on what a former process left, and keeps the tunnel until `signal` is aborted. Never rejects. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  /** Before the end: lets what has begun get to a safe point, with the tunnel still open to tell it. */
+  readonly drain: () => Promise<boolean>;
+};
+
+export function createRelay(parts: RelayParts): Relay {
+  const { journal, ports, log } = parts;
+  const outbox = createOutbox(ports, log);
+  const lease = createLease(ports, log);
+  const run = createRunCommand({
+    handlers: parts.handlers,
+    journal,
+    lease,
+    vault: parts.vault,
+    maas: createAccountClients(ports, parts.transportFor, parts.maasEndpoints),
+    observe: outbox.observe,
+    ports,
+    log,
+  });
+  const dispatch = createDispatch({ identity: parts.identity, journal, outbox, run, epoch: lease.epoch, ports, log });
+  const session = sessionEvents(parts, outbox, lease, dispatch);
+  const { identity, bootId, relayVersion, verify } = parts;
+  return {
+    emit: (clusterId, fact) => outbox.observe({ clusterId, at: ports.clock.now(), fact }),
+    run: (signal) => {
+      dispatch.resume();
+      const connectOnce = (joinCounter: number) => {
+        const caller: Caller = { identity, bootId, relayVersion, joinCounter, sign: parts.vault.sign, verify };
+        return connect(caller, parts.dial, session, ports, log, signal);
+      };
+      return keepTunnel(connectOnce, journal.nextJoinCounter, ports, log, signal);
+    },
+    drain: dispatch.drain,
+  };
+}
+
+function sessionEvents({ log }: RelayParts, outbox: Outbox, lease: Lease, dispatch: Dispatch): SessionEvents {
+  return {
+    began: (welcome, send) => {
+      log.info('tunnel-serving', { session: welcome.sessionId, outstanding: welcome.outstanding.length });
+      // First what is over, then anything that lets mutations go on.
+      dispatch.keepOnly(welcome.outstanding);
+      outbox.attach(send);
+      lease.attach(send);
+    },
+    delivered: (commands, send) => void dispatch.deliver(commands, send),
+    other: (frame) => {
+      switch (frame.type) {
+        case 'report-ack':
+          return outbox.reportsAcked(frame.commandIds);
+        case 'observation-ack':
+          return outbox.observationsAcked(frame.seq);
+        case 'lease':
+          return lease.granted(frame);
+        case 'lease-refused':
+          return lease.refused(frame);
+        case 'withdraw':
+          return dispatch.withdraw(frame.commandIds);
+      }
+    },
+    ended: () => {
+      outbox.detach();
+      lease.detach();
+    },
+  };
+}
