@@ -14,7 +14,7 @@ export class ApiProblem extends Error {
   }
 }
 
-const GatewayCreated = GatewayView.extend({ pairingCode: z.string() });
+const GatewayCreated = GatewayView.extend({ pairingCode: z.string(), pairingCodeExpiresAt: z.int() });
 const Timeline = z.object({ items: z.array(TimelineEntry) });
 const ClusterList = z.object({ items: z.array(ClusterSummary), nextCursor: z.string().nullable() });
 

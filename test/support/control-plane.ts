@@ -25,6 +25,8 @@ export type ControlPlaneOptions = {
   /** A free port when left out. */
   readonly port?: number;
   readonly waits?: Partial<Waits>;
+  /** What the Worker logs; dropped when left out. */
+  log?(line: string): void;
 };
 
 export async function startControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
@@ -54,6 +56,7 @@ function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: st
     cf: false as const,
     logRequests: false,
     telemetry: { enabled: false },
+    handleStructuredLogs: ({ message }: { message: string }) => options.log?.(message),
     resourcePersistencePath: join(options.stateDir, 'resources'),
     workers: [
       {

@@ -27,7 +27,7 @@ export type RelayProcess = {
 
 /** Pairs once; the code goes by standard input so that it is in no process list. */
 export async function pairRelay(settings: RelaySettings, pairingCode: string): Promise<void> {
-  const child = start(settings, ['pair', '--code-stdin']);
+  const child = start(settings, ['pair']);
   child.stdin?.end(`${pairingCode}\n`);
   const timer = setTimeout(() => child.kill('SIGKILL'), PAIR_MS_MAX);
   const ended = await endOf(child);

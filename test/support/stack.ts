@@ -64,6 +64,7 @@ async function assemble(
 ): Promise<Stack> {
   const controlPlane = await startControlPlane({
     stateDir: join(options.stateDir, 'control-plane'),
+    log: (line) => options.log(`edge: ${line}`),
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options.waits === undefined ? {} : { waits: options.waits }),
   });

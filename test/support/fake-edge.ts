@@ -1,0 +1,203 @@
+// The console's side of tunnel and pairing, for tests of the relay: a real HTTP and WebSocket server that speaks frames, signs
+// with a key of its own and keeps everything it was told. It does what a test tells it and decides nothing.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
+import { GatewayId, RelayNodeId, type Scope, Scope as ScopeSchema } from '../../shared/ids.ts';
+import type { Observation } from '../../shared/observation.ts';
+import { makePairingCode, PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
+import { type EdgeFrame, encodeFrame, helloText, PING, PONG, RelayFrame } from '../../shared/tunnel-frame.ts';
+
+export const SCOPE: Scope = ScopeSchema.parse({ tenantId: 'ten_a', projectId: 'prj_a', jurisdiction: 'default' });
+export const GATEWAY = GatewayId.parse('gw_a');
+export const NODE = RelayNodeId.parse('nod_a');
+
+type Hello = Extract<RelayFrame, { type: 'hello' }>;
+
+export type FakeEdge = Awaited<ReturnType<typeof startFakeEdge>>;
+
+/** How the edge behaves; a test changes it at any time. */
+export type Manners = {
+  /** Answers lease requests. */
+  grantsLeases: boolean;
+  acknowledges: boolean;
+  outstanding: CommandId[];
+  guards: Extract<EdgeFrame, { type: 'lease' }>['guards'];
+  epoch: number;
+};
+
+export async function startFakeEdge() {
+  const signing = await makeKey();
+  const manners: Manners = { grantsLeases: true, acknowledges: true, outstanding: [], guards: [], epoch: 1 };
+  const heard: { frame: RelayFrame; session: number }[] = [];
+  const hellos: Hello[] = [];
+  const closes: number[] = [];
+  const wakers = new Set<() => void>();
+  let identityKey = '';
+  let sealingKey = '';
+  let socket: WebSocket | null = null;
+  let sessions = 0;
+  let seq = 0;
+  let pairings = 0;
+
+  const server = createServer((request, response) => void answerPairing(request, response));
+  const sockets = new WebSocketServer({ server, path: '/v1/tunnel' });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = `http://127.0.0.1:${portOf(server)}`;
+  const code = makePairingCode(crypto.getRandomValues(new Uint8Array(20)), (await sha256(signing.raw)).slice(0, 10));
+
+  const wake = (): void => {
+    for (const waker of [...wakers]) waker();
+  };
+  const send = (frame: EdgeFrame): void => socket?.send(encodeFrame(frame));
+
+  sockets.on('connection', (connected) => {
+    const nonce = 'n'.repeat(32);
+    connected.send(encodeFrame({ v: 1, type: 'challenge', nonce, origin }));
+    connected.on('message', (data) => void take(connected, nonce, data.toString()));
+    connected.on('close', (closeCode) => {
+      closes.push(closeCode);
+      if (socket === connected) socket = null;
+      wake();
+    });
+  });
+
+  async function take(from: WebSocket, nonce: string, text: string): Promise<void> {
+    if (text === PING) return from.send(PONG);
+    const frame = RelayFrame.parse(JSON.parse(text));
+    if (frame.type === 'hello') {
+      const isProven = await verify(identityKey, helloText({ nonce, origin }, frame), frame.signature);
+      if (!isProven) return from.close(4002, 'bad hello');
+      hellos.push(frame);
+      socket = from;
+      sessions += 1;
+      seq = 0;
+      const sessionId = `s${sessions}`;
+      send({ v: 1, type: 'welcome', sessionId, redialSpreadMs: 0, at: Date.now(), outstanding: manners.outstanding });
+    } else if (frame.type === 'lease-request' && manners.grantsLeases) {
+      send({ v: 1, type: 'lease', epoch: manners.epoch, durationMs: 12_000, guards: manners.guards });
+    } else if (frame.type === 'report' && manners.acknowledges) {
+      send({ v: 1, type: 'report-ack', commandIds: [frame.commandId] });
+    } else if (frame.type === 'observations' && manners.acknowledges) {
+      send({ v: 1, type: 'observation-ack', seq: frame.seq });
+    }
+    heard.push({ frame, session: sessions });
+    wake();
+  }
+
+  async function answerPairing(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(Buffer.from(chunk));
+    const json = (status: number, body: unknown): void => {
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(body));
+    };
+    if (request.url === '/v1/pairing/challenge') return json(200, { nonce: 'p'.repeat(32), origin });
+    if (request.url !== '/v1/pairing') return json(404, {});
+    const asked = PairingRequest.parse(JSON.parse(Buffer.concat(chunks).toString()));
+    const { signature, ...rest } = asked;
+    if (!(await verify(asked.identityKey, pairingText(rest, origin), signature))) return json(422, { code: 'x' });
+    pairings += 1;
+    identityKey = asked.identityKey;
+    sealingKey = asked.sealingKey;
+    json(200, {
+      scope: SCOPE,
+      gatewayId: GATEWAY,
+      gatewayName: 'rack-one',
+      nodeId: NODE,
+      commandKey: Buffer.from(signing.raw).toString('base64url'),
+      tunnelPath: '/v1/tunnel',
+      pairedAt: Date.now(),
+    } satisfies PairingResponse);
+  }
+
+  /** Resolves with what `look` finds, as soon as it finds it. */
+  function until<T>(what: string, look: () => T | null | undefined | false, timeoutMs = 10_000): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        const found = look();
+        if (found === null || found === undefined || found === false) return;
+        end();
+        resolve(found);
+      };
+      const timer = setTimeout(() => {
+        end();
+        reject(new Error(`waited ${timeoutMs} ms in vain for ${what}; heard ${heard.map(({ frame }) => frame.type)}`));
+      }, timeoutMs);
+      const end = (): void => {
+        clearTimeout(timer);
+        wakers.delete(check);
+      };
+      wakers.add(check);
+      check();
+    });
+  }
+
+  const reportsOf = (commandId: CommandId): CommandOutcome[] =>
+    heard.flatMap(({ frame }) => (frame.type === 'report' && frame.commandId === commandId ? [frame.outcome] : []));
+
+  return {
+    origin,
+    code,
+    manners,
+    hellos,
+    heard,
+    closes,
+    pairings: () => pairings,
+    sealingKey: () => sealingKey,
+    sessions: () => sessions,
+    until,
+    reportsOf,
+    reportOf: (commandId: CommandId, timeoutMs?: number) =>
+      until(`a report of ${commandId}`, () => reportsOf(commandId).at(-1), timeoutMs),
+    observations: (): Observation[] =>
+      heard.flatMap(({ frame }) => (frame.type === 'observations' ? frame.observations : [])),
+    connected: (session: number) => until(`session ${session}`, () => sessions >= session && socket !== null),
+    send,
+    /** @param forge changes what is signed, after signing */
+    deliver: async (commands: readonly Command[], forge?: (payload: string) => string) => {
+      const content = { gatewayId: GATEWAY, nodeId: NODE, sessionId: `s${sessions}`, seq, at: Date.now(), commands };
+      seq += 1;
+      const payload = JSON.stringify(content);
+      const signature = await signing.sign(payload);
+      send({ v: 1, type: 'deliver', payload: forge?.(payload) ?? payload, signature });
+    },
+    /** Cuts the tunnel as a broken network does. */
+    cut: () => socket?.terminate(),
+    stop: async () => {
+      for (const client of sockets.clients) client.terminate();
+      sockets.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+async function makeKey() {
+  const pair = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
+  if (!('privateKey' in pair)) throw new Error('no key pair');
+  const raw = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey));
+  const sign = async (text: string): Promise<string> =>
+    Buffer.from(await crypto.subtle.sign('Ed25519', pair.privateKey, new TextEncoder().encode(text))).toString(
+      'base64url',
+    );
+  return { raw, sign };
+}
+
+async function verify(publicKey: string, text: string, signature: string): Promise<boolean> {
+  if (publicKey === '') return false;
+  const key = await crypto.subtle.importKey('raw', Buffer.from(publicKey, 'base64url'), 'Ed25519', false, ['verify']);
+  return crypto.subtle.verify('Ed25519', key, Buffer.from(signature, 'base64url'), new TextEncoder().encode(text));
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return (address as AddressInfo).port; // a TCP server that listens has no other kind of address
+}
