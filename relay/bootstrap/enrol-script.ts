@@ -146,7 +146,7 @@ run() {
   if command -v flock >/dev/null; then exec 9>lock; flock -n 9 || exit 0; fi
   [ -s bootstrap ] || fetch || exit ${ENROL_GAVE_UP}
   [ -e acknowledged ] || acknowledge
-  bash ./bootstrap
+  bash ./bootstrap 9>&-
   status=$?
   SECONDS=0
   until send_reports || ((SECONDS > 1800)); do back_off; done

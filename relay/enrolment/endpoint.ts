@@ -45,13 +45,15 @@ export type MachineAnswer = { readonly status: number; readonly body?: string; r
 
 /** Reports arrive late when the relay was away; a token is good for them an hour longer, and for nothing else. */
 const REPORT_GRACE_MS = 3_600_000;
-/** Wrong tokens from one address. A machine with a right one never comes near. */
+/** Forged tokens from one address. A machine with a right one never comes near. */
 const REFUSALS_PER_MINUTE = 30;
 /** Of one machine. A step that fails a hundred times at once is heard later. */
 const REPORTS_PER_MINUTE = 120;
 
 const NO_CONTENT: MachineAnswer = { status: 204 };
 const say = (status: number, body: string): MachineAnswer => ({ status, body: `${body}\n`, contentType: 'text/plain' });
+
+const UNTRUE = say(401, 'not a token of this gateway');
 
 export type Endpoint = (request: MachineRequest) => Promise<MachineAnswer>;
 
@@ -64,10 +66,10 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   return async (request) => {
     const route = routeOf(request);
     if (typeof route !== 'string') return route;
-    if (refusals.isSpent(request.source)) return say(429, 'too many refusals; wait a minute');
+    if (refusals.isSpent(request.source)) return say(429, 'too many forged tokens; wait a minute');
     const admitted = admit(options, request, route);
     if ('status' in admitted) {
-      refusals.take(request.source);
+      if (admitted === UNTRUE) refusals.take(request.source);
       options.log.warn('enrolment-refused', { source: request.source, path: request.path, why: admitted.body ?? '' });
       return admitted;
     }
@@ -94,7 +96,7 @@ function routeOf(request: MachineRequest): Route | MachineAnswer {
 /** A token proves the claim; the address must be the one the machine first spoke from, and MAAS's if that is known. */
 function admit(options: EndpointOptions, request: MachineRequest, route: Route): Enrolment | MachineAnswer {
   const read = request.token === null ? null : readToken(options.key, request.token);
-  if (read === null || !read.ok) return say(401, 'not a token of this gateway');
+  if (read === null || !read.ok) return UNTRUE;
   const enrolment = read.value;
   const until = enrolment.enrolUntil + (route === 'report' ? REPORT_GRACE_MS : 0);
   if (options.ports.clock.now() > until) return say(401, 'the token has ended');

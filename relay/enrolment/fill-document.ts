@@ -57,8 +57,8 @@ export async function fillDocument(document: BootstrapDocument, sources: Sources
 }
 
 /**
- * The interface whose address lies in `subnet`; the one the machine speaks from first, when several do. Never the cluster's
- * virtual address, which a control plane may hold besides its own. Null when there is none.
+ * The interface whose address lies in `subnet`; the one the machine speaks from first, when several do. The cluster's virtual
+ * address, which a control plane may hold besides its own, only when nothing else is there. Null when there is none.
  */
 export function pickNodeInterface(
   interfaces: readonly Interface[],
@@ -67,8 +67,7 @@ export function pickNodeInterface(
   virtualAddress: string,
 ): Interface | null {
   const range = ipaddr.parseCIDR(subnet);
-  const inside = interfaces.filter(
-    ({ address }) => address !== virtualAddress && ipaddr.IPv4.isValid(address) && ipaddr.parse(address).match(range),
-  );
-  return inside.find(({ address }) => address === source) ?? inside[0] ?? null;
+  const inside = interfaces.filter(({ address }) => ipaddr.IPv4.isValid(address) && ipaddr.parse(address).match(range));
+  const own = inside.filter(({ address }) => address !== virtualAddress);
+  return own.find(({ address }) => address === source) ?? own[0] ?? inside[0] ?? null;
 }

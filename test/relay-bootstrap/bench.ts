@@ -1,0 +1,175 @@
+// What these tests share: a relay's ports with a disk in memory, a command's context, and one enrolment endpoint on loopback.
+import { createSecretKey } from 'node:crypto';
+import { request } from 'node:https';
+import { createNodePorts } from '../../relay/adapters/node-ports.ts';
+import { ENROLMENT_SERVER_NAME } from '../../relay/bootstrap/render-user-data.ts';
+import type { CommandContext } from '../../relay/commands/handler.ts';
+import { type Enrolment, startEnrolment } from '../../relay/enrolment/start-enrolment.ts';
+import { createLog } from '../../relay/log.ts';
+import type { Disk, Ports } from '../../relay/ports.ts';
+import { Claim } from '../../shared/claim.ts';
+import { Command, type CommandBody } from '../../shared/command.ts';
+import { SystemId } from '../../shared/ids.ts';
+import type { ClusterFact } from '../../shared/observation.ts';
+import { err, ok } from '../../shared/result.ts';
+import type { SealedSecret } from '../../shared/sealed-secret.ts';
+
+export const CLAIM = Claim.parse('slipway/gw_1/clu_1/workers-0/1');
+export const SYSTEM_ID = SystemId.parse('abc123');
+export const KEY = createSecretKey(Buffer.from('enrolment key of the tests')).export();
+
+export const realPorts = (): Ports => createNodePorts(() => {});
+export const logTo = (lines: string[]) =>
+  createLog(
+    (line) => lines.push(line),
+    () => '',
+    'debug',
+    {},
+  );
+
+export function memoryDisk(files = new Map<string, Uint8Array>()): Disk {
+  return {
+    read: async (name) => ok(files.get(name) ?? null),
+    append: async (name, bytes) => {
+      files.set(name, Buffer.concat([files.get(name) ?? Buffer.alloc(0), bytes]));
+      return ok(null);
+    },
+    replace: async (name, bytes) => {
+      files.set(name, bytes);
+      return ok(null);
+    },
+    truncate: async () => err({ code: 'broken', detail: 'not used' }),
+  };
+}
+
+/** Sealing here is base64: what is tested is who seals what, not HPKE. */
+export function contextFor(
+  body: CommandBody,
+  ports: Ports,
+  signal: CommandContext['signal'] = new AbortController().signal,
+): CommandContext & {
+  readonly facts: ClusterFact[];
+  readonly intents: string[];
+} {
+  const facts: ClusterFact[] = [];
+  const intents: string[] = [];
+  return {
+    facts,
+    intents,
+    command: Command.parse({
+      commandId: `clu_1/cluster/${body.verb}/1/0`,
+      scope: { tenantId: 'ten_1', projectId: 'prj_1', jurisdiction: 'default' },
+      gatewayId: 'gw_1',
+      clusterId: 'clu_1',
+      subject: 'cluster',
+      generation: 1,
+      attempt: 0,
+      deadlineAt: Date.now() + 60_000,
+      body,
+    }),
+    ports,
+    log: logTo([]),
+    signal,
+    openSecret: async (sealed) =>
+      sealed.ciphertext === 'another-gateways'
+        ? err({ code: 'SECRET_UNREADABLE', detail: 'sealed to another' })
+        : ok(Buffer.from(sealed.ciphertext, 'base64url')),
+    sealSecret: async (plain, about) => sealedFor(plain, about),
+    maas: async () => err({ code: 'RELAY_BUG', detail: 'no MAAS here' }),
+    fence: () => ok(null),
+    beforeChange: async (intent) => {
+      intents.push(intent);
+      return ok(null);
+    },
+    emit: (fact) => facts.push(fact),
+  };
+}
+
+export function sealedFor(
+  plain: Uint8Array,
+  about: Pick<SealedSecret, 'purpose' | 'recordId' | 'version'>,
+): SealedSecret {
+  return { v: 1, ...about, encapsulatedKey: 'x', ciphertext: Buffer.from(plain).toString('base64url') };
+}
+
+export type EnrolmentBench = {
+  readonly enrolment: Enrolment;
+  readonly facts: ClusterFact[];
+  readonly logLines: string[];
+  readonly files: Map<string, Uint8Array>;
+};
+
+export async function startBench(
+  given: {
+    readonly files?: Map<string, Uint8Array>;
+    readonly ports?: Ports;
+    readonly port?: number;
+    readonly addresses?: readonly string[] | null;
+    readonly isActive?: boolean;
+  } = {},
+): Promise<EnrolmentBench> {
+  const files = given.files ?? new Map<string, Uint8Array>();
+  const facts: ClusterFact[] = [];
+  const logLines: string[] = [];
+  const started = await startEnrolment({
+    ports: given.ports ?? realPorts(),
+    disk: memoryDisk(files),
+    log: logTo(logLines),
+    host: '127.0.0.1',
+    port: given.port ?? 0,
+    advertise: [],
+    hostAddresses: ['127.0.0.1'],
+    key: KEY,
+    emit: (_cluster, fact) => facts.push(fact),
+    addressesOf: () => given.addresses ?? null,
+    isActive: () => given.isActive ?? true,
+  });
+  if (!started.ok) throw new Error(started.error.detail);
+  return { enrolment: started.value, facts, logLines, files };
+}
+
+export type Reply = { readonly status: number; readonly text: string };
+
+/** One request as a machine makes it: pinned authority, fixed server name, its own source address. */
+export function speak(
+  bench: EnrolmentBench,
+  method: string,
+  path: string,
+  given: { token?: string; body?: unknown; json?: boolean; from?: string } = {},
+): Promise<Reply> {
+  const tls: { authority: { certPem: string } } = JSON.parse(
+    Buffer.from(bench.files.get('enrolment-tls.json') ?? '').toString(),
+  );
+  const body = given.body === undefined ? undefined : JSON.stringify(given.body);
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port: bench.enrolment.port,
+        servername: ENROLMENT_SERVER_NAME,
+        ca: tls.authority.certPem,
+        localAddress: given.from ?? '127.0.0.1',
+        method,
+        path,
+        timeout: 30_000,
+        headers: {
+          ...(given.token === undefined ? {} : { authorization: `Bearer ${given.token}` }),
+          ...(given.json ? { accept: 'application/json' } : {}),
+          ...(body === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+        },
+      },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (part: string) => {
+          text += part;
+        });
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+      },
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
