@@ -24,5 +24,5 @@ export type ClusterBrain = {
   /** Why the cluster may not be aborted or deleted now; null when it may. */
   refuses(state: ClusterState, request: 'abort-requested' | 'deletion-requested'): ApiFailure | null;
   /** Broken invariants as sentences. */
-  check(state: ClusterState): readonly string[];
+  check(state: ClusterState, plan: Plan, now: EpochMs): readonly string[];
 };

@@ -10,6 +10,7 @@ import { err, ok, type Result } from '../../shared/result.ts';
 import { type LogRecord, messageOf } from '../log.ts';
 import type { ClusterEvent } from '../plan/cluster-event.ts';
 import type { ClusterState } from '../plan/cluster-state.ts';
+import type { Plan } from '../plan/plan.ts';
 import type { Alarm } from './alarm.ts';
 import type { ClusterBrain } from './cluster-brain.ts';
 import { type ClusterStorage, clusterStorage, LANES } from './cluster-storage.ts';
@@ -131,7 +132,7 @@ export class ClusterLogic implements ClusterRpc {
     if (before === null && events[0]?.kind !== 'spec-accepted') return null;
     const { state, plan } = brain.step(before, events, now(), waits);
     if (state === null) return null;
-    this.#reportBroken(state);
+    this.#reportBroken(state, plan);
     const text = JSON.stringify(state);
     this.#storage.commit(text === this.#stateText ? null : text, plan.wakeAt, plan.effects);
     this.#state = state;
@@ -222,8 +223,8 @@ export class ClusterLogic implements ClusterRpc {
   }
 
   /** Invariants are checked in production too, and only said: a planner that is stopped helps nobody. */
-  #reportBroken(state: ClusterState): void {
-    for (const broken of this.#ports.brain.check(state)) {
+  #reportBroken(state: ClusterState, plan: Plan): void {
+    for (const broken of this.#ports.brain.check(state, plan, this.#ports.now())) {
       this.#ports.log({ event: 'invariant-broken', cluster: state.clusterId, broken });
     }
   }

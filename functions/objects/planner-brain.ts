@@ -1,8 +1,9 @@
 // The real planner behind the port.
-import { apiFailure } from '../../shared/problem.ts';
 import { applyEvent } from '../plan/apply-event.ts';
+import { checkState } from '../plan/check-state.ts';
 import { ClusterState } from '../plan/cluster-state.ts';
 import { describeCluster } from '../plan/describe-cluster.ts';
+import { mayAbort, mayDelete } from '../plan/may-end.ts';
 import { decide } from '../plan/plan-cluster.ts';
 import { accessOf } from '../plan/plan-control-plane.ts';
 import type { ClusterBrain } from './cluster-brain.ts';
@@ -20,10 +21,8 @@ export const plannerBrain: ClusterBrain = {
   describe: describeCluster,
   access: accessOf,
   refuses(state, request) {
-    if (request === 'abort-requested' && state.provisionedAt !== null) return apiFailure('USE_DELETE');
-    if (request === 'deletion-requested' && state.provisionedAt === null && state.intent.kind === 'present')
-      return apiFailure('USE_ABORT');
-    return null;
+    const may = request === 'abort-requested' ? mayAbort(state) : mayDelete(state);
+    return may.ok ? null : may.error;
   },
-  check: () => [],
+  check: checkState,
 };

@@ -46,6 +46,18 @@ test('[T5] what is unsettled is delivered again to each session, and nothing twi
   expect(relay.unread('deliver')).toBe(0);
 });
 
+test('[C2] one id has one body: a repeat is delivered once, another body under it is told and not taken', async () => {
+  const { node, relay } = await joined('gw_oneid');
+  const command = aCommand({ gatewayId: node.gatewayId });
+  await gatewayAt('gw_oneid').enqueue([command, aCommand({ subject: 'other', gatewayId: node.gatewayId })]);
+  expect(await relay.commands(node, 2)).toContainEqual(command);
+  const logged = vi.spyOn(console, 'log');
+  await gatewayAt('gw_oneid').enqueue([{ ...command, deadlineAt: command.deadlineAt - 1 }]);
+  expect(logged.mock.calls.flat().join()).toContain('CONFIGURATION_CHANGED');
+  const next = await FakeRelay.join(node, 2);
+  expect(await next.commands(node, 2)).toContainEqual(command);
+});
+
 test('[C5] a newer attempt takes the place of the older, and the relay is told to stop that one', async () => {
   const { node, relay } = await joined('gw_newer');
   const [older, newer] = [aRelease('w-0'), aRelease('w-0', { attempt: 1 })];
