@@ -1,0 +1,135 @@
+import { expect, test } from 'vitest';
+import { JOURNAL_FILE, type Journal, openJournal } from '../../relay/journal.ts';
+import type { CommandOutcome } from '../../shared/command.ts';
+import { SETTLED_COMMAND_KEPT_MS } from '../../shared/limits.ts';
+import { CLUSTER, identityCommand } from './commands.ts';
+import { type TestDisk, testDisk } from './memory-ports.ts';
+
+const OUTCOME: CommandOutcome = { ok: false, error: { code: 'NO_QUORUM', detail: 'x' } };
+const FULL = { failure: { code: 'full', detail: 'ENOSPC' } as const, partial: 7 };
+
+async function open(disk: TestDisk, now = 1_000, salvage = false): Promise<Journal> {
+  const opened = await openJournal(disk, () => now, { salvage });
+  if (!opened.ok) throw new Error(opened.error.detail);
+  return opened.value.journal;
+}
+
+test('[C4] what was accepted, begun and settled is known after a restart', async () => {
+  const disk = testDisk();
+  const first = await open(disk);
+  const [settled, begun] = [identityCommand(), identityCommand({ attempt: 2 })];
+  await first.accept(settled, 'h1');
+  await first.settle(settled.commandId, 'h1', OUTCOME);
+  await first.accept(begun, 'h2');
+  await first.intend(begun.commandId, 'allocate abc');
+  const second = await open(disk);
+  expect(second.find(settled.commandId)).toMatchObject({ state: 'settled', outcome: OUTCOME });
+  expect(second.unsettled()).toEqual([{ state: 'accepted', bodyHash: 'h2', command: begun, begun: true }]);
+});
+
+test('what was dropped is not carried on after a restart', async () => {
+  const disk = testDisk();
+  const first = await open(disk);
+  await first.accept(identityCommand(), 'h1');
+  await first.drop(identityCommand().commandId);
+  expect((await open(disk)).unsettled()).toEqual([]);
+});
+
+test('[G1] the highest generation of a cluster outlives a restart, and a lower one does not replace it', async () => {
+  const disk = testDisk();
+  const first = await open(disk);
+  await first.raiseGeneration(CLUSTER, 5);
+  await first.raiseGeneration(CLUSTER, 3);
+  expect(first.generationOf(CLUSTER)).toBe(5);
+  expect((await open(disk)).generationOf(CLUSTER)).toBe(5);
+});
+
+test('[T3] a join counter is never used twice, across restarts and with a disk that is full between', async () => {
+  const disk = testDisk();
+  const used: number[] = [];
+  const take = async (journal: Journal): Promise<void> => {
+    const counter = await journal.nextJoinCounter();
+    if (counter.ok) used.push(counter.value);
+  };
+  const first = await open(disk);
+  await take(first);
+  disk.fail = FULL;
+  for (let session = 0; session < 40; session += 1) await take(first);
+  expect(used.length).toBeGreaterThan(20);
+  disk.fail = null;
+  const second = await open(disk);
+  for (let session = 0; session < 40; session += 1) await take(second);
+  expect(used).toEqual([...new Set(used)].sort((one, other) => one - other));
+});
+
+test('a torn tail is cut off, said, and written over', async () => {
+  const disk = testDisk();
+  const first = await open(disk);
+  await first.accept(identityCommand(), 'h1');
+  const whole = disk.files.get(JOURNAL_FILE) ?? new Uint8Array();
+  for (const length of [1, 9, 40]) {
+    disk.files.set(JOURNAL_FILE, Buffer.concat([whole, whole.slice(0, length)]));
+    const opened = await openJournal(disk, () => 1_000);
+    if (!opened.ok) throw new Error('not opened');
+    expect(opened.value.damage).toEqual({ kind: 'torn-tail', offsetBytes: whole.length });
+    await opened.value.journal.settle(identityCommand().commandId, 'h1', OUTCOME);
+    expect((await open(disk)).find(identityCommand().commandId)?.state).toBe('settled');
+  }
+});
+
+test('a record that rotted in the middle is refused by line, and given up only when asked', async () => {
+  const disk = testDisk();
+  const first = await open(disk);
+  await first.raiseGeneration(CLUSTER, 4);
+  await first.accept(identityCommand(), 'h1');
+  await first.settle(identityCommand().commandId, 'h1', OUTCOME);
+  const bytes = Buffer.from(disk.files.get(JOURNAL_FILE) ?? []);
+  bytes[bytes.indexOf(10) + 30] = 0x21;
+  disk.files.set(JOURNAL_FILE, bytes);
+  expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: false, error: { code: 'corrupt', line: 2 } });
+  const salvaged = await open(disk, 1_000, true);
+  expect(salvaged.generationOf(CLUSTER)).toBe(4);
+  expect(salvaged.find(identityCommand().commandId)?.state).toBe('settled');
+  expect((await open(disk)).generationOf(CLUSTER)).toBe(4);
+});
+
+test('a full disk is told with each write, changes nothing, and is got over without a restart', async () => {
+  const disk = testDisk();
+  const journal = await open(disk);
+  await journal.accept(identityCommand(), 'h1');
+  disk.fail = FULL;
+  expect(await journal.accept(identityCommand({ attempt: 2 }), 'h2')).toMatchObject({
+    ok: false,
+    error: { code: 'full' },
+  });
+  expect(journal.find(identityCommand({ attempt: 2 }).commandId)).toBeUndefined();
+  disk.fail = null;
+  expect(await journal.accept(identityCommand({ attempt: 3 }), 'h3')).toEqual({ ok: true, value: null });
+  expect((await open(disk)).unsettled().map(({ bodyHash }) => bodyHash)).toEqual(['h1', 'h3']);
+});
+
+test('records that come together share one flush', async () => {
+  const disk = testDisk();
+  const journal = await open(disk);
+  const commands = Array.from({ length: 100 }, (_, attempt) => identityCommand({ attempt }));
+  await Promise.all(commands.map((command) => journal.accept(command, 'h')));
+  expect(disk.appends).toBeLessThanOrEqual(2);
+  expect(journal.unsettled()).toHaveLength(100);
+});
+
+test('settled commands are forgotten after a week, and the file stays bounded', async () => {
+  const disk = testDisk();
+  let now = 1_000;
+  const opened = await openJournal(disk, () => now);
+  if (!opened.ok) throw new Error('not opened');
+  const { journal } = opened.value;
+  const long: CommandOutcome = { ok: false, error: { code: 'NO_QUORUM', detail: 'x'.repeat(2_000) } };
+  for (let batch = 0; batch < 120; batch += 1) {
+    now += SETTLED_COMMAND_KEPT_MS / 10;
+    const commands = Array.from({ length: 100 }, (_, at) => identityCommand({ attempt: batch * 100 + at }));
+    await Promise.all(commands.map(({ commandId }) => journal.settle(commandId, 'h', long)));
+  }
+  expect(disk.files.get(JOURNAL_FILE)?.length).toBeLessThan(9 * 1_048_576);
+  expect(journal.find(identityCommand({ attempt: 0 }).commandId)).toBeUndefined();
+  expect(journal.find(identityCommand({ attempt: 11_999 }).commandId)?.state).toBe('settled');
+});
