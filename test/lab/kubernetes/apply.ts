@@ -81,6 +81,17 @@ export function trackUpdate(before: JsonObject | undefined, after: JsonObject, m
   return write(after, [...others, { manager: author, fields }]);
 }
 
+/** An object somebody inside the cluster makes, booked to them. */
+export function bookedTo(name: string, object: JsonObject, time: string): JsonObject {
+  return trackUpdate(undefined, object, {
+    name,
+    operation: 'Update',
+    apiVersion: text(object, 'apiVersion'),
+    subresource: '',
+    time,
+  });
+}
+
 function merge(live: Json | undefined, applied: Json, field: string): Json {
   if (isObject(applied) && isObject(live) && !isAtomicMap(field)) {
     const merged: JsonObject = clone(live);

@@ -11,7 +11,7 @@ import { isObject, object, text } from './json.ts';
 import type { Resource } from './resources.ts';
 import { apiVersionOf } from './resources.ts';
 import type { ApiFailure } from './status.ts';
-import { badRequest, unsupportedMediaType } from './status.ts';
+import { badRequest, notModelled, unsupportedMediaType } from './status.ts';
 
 const METADATA_FIELDS = new Set(
   'name generateName namespace selfLink uid resourceVersion generation creationTimestamp deletionTimestamp deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields'.split(
@@ -36,6 +36,8 @@ function parseFailure(body: string): string {
 /** A JSON (or YAML) body of whatever kind. */
 export function decodeAny(call: Call, expectedKind: string): Result<JsonObject, ApiFailure> {
   const type = mediaType(call);
+  // A real server takes protobuf, which `kubectl create` sends; `kubectl apply` and every JSON client do not.
+  if (type === 'application/vnd.kubernetes.protobuf') return err(notModelled('protobuf bodies (send JSON)'));
   if (type !== 'application/json' && type !== 'application/yaml') return err(unsupportedMediaType(ACCEPTED));
   const unrecognised = (why: string) =>
     err(

@@ -177,9 +177,11 @@ export function discover(cluster: Cluster, path: string, host: string): Answer |
   const listed = kinds.filter((kind) => pathOf(kind) === trimmed);
   const [first] = listed;
   if (first === undefined) return undefined;
+  // The core group's list is older than the field apiVersion, and still lacks it.
+  const head = first.group === '' ? {} : { apiVersion: 'v1' };
   return answer(200, {
     kind: 'APIResourceList',
-    apiVersion: 'v1',
+    ...head,
     groupVersion: apiVersionOf(first),
     resources: listed.flatMap(describe),
   });

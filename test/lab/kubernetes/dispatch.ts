@@ -1,8 +1,10 @@
 // From an authorised request to its handler: which kind, which verb; and the refusals for what is unknown or not played.
+import { applyPatch } from './applying.ts';
 import type { Answer, Call } from './call.ts';
 import { failed } from './call.ts';
 import type { Cluster } from './cluster.ts';
 import type { CustomKind } from './custom-resources.ts';
+import { mediaType } from './decoding.ts';
 import { remove, removeCollection } from './deleting.ts';
 import { get, list } from './reading.ts';
 import type { Target } from './request.ts';
@@ -67,7 +69,7 @@ export function handle(call: Call): Answer {
     case 'update':
       return update(call);
     case 'patch':
-      return patch(call);
+      return mediaType(call) === 'application/apply-patch+yaml' ? applyPatch(call) : patch(call);
     case 'delete':
       return remove(call);
     case 'deletecollection':

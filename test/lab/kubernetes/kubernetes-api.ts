@@ -7,11 +7,12 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { createHandler } from './api-server.ts';
+import { bookedTo } from './apply.ts';
 import { createAuthenticate } from './authenticate.ts';
 import { bootstrapTokenSecret } from './bootstrap-tokens.ts';
 import { issueKeyPair, loadAuthority } from './certificate-authority.ts';
 import type { Clock } from './clock.ts';
-import { systemClock } from './clock.ts';
+import { systemClock, timestamp } from './clock.ts';
 import { createCluster } from './cluster.ts';
 import type { Phase } from './health.ts';
 import { SECRETS } from './resources.ts';
@@ -115,7 +116,10 @@ export async function startKubernetesApi(options: KubernetesApiOptions) {
     serviceSubnet: options.serviceSubnet ?? '10.96.0.0/12',
   });
   for (const { token, expiresAtMs } of options.bootstrapTokens ?? [])
-    cluster.store.create(SECRETS, bootstrapTokenSecret(token, expiresAtMs));
+    cluster.store.create(
+      SECRETS,
+      bookedTo('kubeadm', bootstrapTokenSecret(token, expiresAtMs), timestamp(clock.now())),
+    );
   const accounts = createServiceAccountTokens(cluster.store, clock);
   const handle = createHandler({
     cluster,

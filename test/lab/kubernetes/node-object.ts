@@ -250,6 +250,7 @@ export function mirrorPods(node: JsonObject, version: string): JsonObject[] {
       apiVersion: 'v1',
       metadata: {
         name: `${component}-${name}`,
+        generation: 1,
         namespace: 'kube-system',
         labels: { component, tier: 'control-plane' },
         annotations: {
@@ -265,6 +266,7 @@ export function mirrorPods(node: JsonObject, version: string): JsonObject[] {
         containers: [{ name: component, image: `${component}:${version}`, resources: {} }],
         nodeName: name,
         hostNetwork: true,
+        securityContext: { seccompProfile: { type: 'RuntimeDefault' } },
         priorityClassName: 'system-node-critical',
         tolerations: [{ operator: 'Exists', effect: 'NoExecute' }],
       },

@@ -1,7 +1,7 @@
 // The nodes of one cluster and the kubelets behind them: what machine drivers call. Deterministic under a given clock.
 import type { Result } from '../../../shared/result.ts';
 import { ok } from '../../../shared/result.ts';
-import { trackUpdate } from './apply.ts';
+import { bookedTo } from './apply.ts';
 import type { Clock } from './clock.ts';
 import { microTimestamp, timestamp } from './clock.ts';
 import type { JsonObject } from './json.ts';
@@ -123,8 +123,13 @@ export function createNodes({ store, clock, timings, version, writable, onLost }
 
   function createMirrors(node: JsonObject): void {
     for (const pod of mirrorPods(node, version)) {
-      defaultPodSpec(grow(pod, 'spec'), false);
-      if (!store.get(PODS, namespaceOf(pod), nameOf(pod)).ok) store.create(PODS, pod);
+      const spec = grow(pod, 'spec');
+      defaultPodSpec(spec, false);
+      // A static pod has no service account.
+      delete spec.serviceAccountName;
+      delete spec.serviceAccount;
+      if (!store.get(PODS, namespaceOf(pod), nameOf(pod)).ok)
+        store.create(PODS, bookedTo('kubelet', pod, timestamp(clock.now())));
     }
   }
 
@@ -132,7 +137,8 @@ export function createNodes({ store, clock, timings, version, writable, onLost }
     const renewed = store.change(LEASES, 'kube-node-lease', nameOf(node), (lease) => {
       grow(lease, 'spec').renewTime = microTimestamp(clock.now());
     });
-    if (renewed === undefined) store.create(LEASES, nodeLease(node, clock.now()));
+    if (renewed === undefined)
+      store.create(LEASES, bookedTo('kubelet', nodeLease(node, clock.now()), timestamp(clock.now())));
   }
 
   /**
@@ -151,8 +157,7 @@ export function createNodes({ store, clock, timings, version, writable, onLost }
     });
     const time = timestamp(clock.now());
     const fresh = registeredNode(spec, version, clock.now());
-    const manager = { name: 'kubelet', operation: 'Update', apiVersion: 'v1', subresource: '', time } as const;
-    const created = store.create(NODES, trackUpdate(undefined, fresh, manager));
+    const created = store.create(NODES, bookedTo('kubelet', fresh, time));
     if (!created.ok) {
       store.change(NODES, '', spec.name, (node) =>
         Object.assign(grow(grow(node, 'metadata'), 'labels'), nodeLabels(spec)),

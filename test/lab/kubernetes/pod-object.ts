@@ -89,8 +89,15 @@ export const isFinished = (pod: Json | undefined): boolean =>
 export const isMirror = (pod: Json | undefined): boolean =>
   dig(pod, 'metadata', 'annotations', 'kubernetes.io/config.mirror') !== undefined;
 
-function condition(type: string, status: string, now: string, more: JsonObject = {}): JsonObject {
-  return { type, observedGeneration: 1, status, lastProbeTime: null, lastTransitionTime: now, ...more };
+function condition(type: string, status: string, now: string, more: JsonObject = {}, counted = true): JsonObject {
+  return {
+    type,
+    ...(counted ? { observedGeneration: 1 } : {}),
+    status,
+    lastProbeTime: null,
+    lastTransitionTime: now,
+    ...more,
+  };
 }
 
 /** Pending since no node takes it. */
@@ -105,16 +112,17 @@ export function markUnschedulable(pod: JsonObject, why: string, nowMs: number): 
 export function markRunning(pod: JsonObject, hostIp: string, podIp: string, nowMs: number): void {
   const now = timestamp(nowMs);
   const status = grow(pod, 'status');
-  status.observedGeneration = 1;
+  if (!isMirror(pod)) status.observedGeneration = 1;
   status.phase = 'Running';
   status.conditions = ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map(
-    (type) => condition(type, 'True', now),
+    (type) => condition(type, 'True', now, {}, !isMirror(pod)),
   );
   status.hostIP = hostIp;
   status.hostIPs = [{ ip: hostIp }];
   status.podIP = podIp;
   status.podIPs = [{ ip: podIp }];
   status.startTime = now;
+  status.resources ??= {};
   status.containerStatuses = list(pod, 'spec', 'containers').map(
     (container): JsonObject => ({
       name: text(container, 'name'),

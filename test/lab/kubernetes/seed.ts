@@ -177,7 +177,7 @@ function addOns(version: string): readonly (readonly [Resource, JsonObject])[] {
         'coredns',
         'kube-dns',
         'coredns:v1.14.2',
-        { replicas: 2 },
+        { replicas: 2, strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1, maxSurge: '25%' } } },
         { tolerations: critical, priorityClassName: 'system-cluster-critical' },
       ),
     ],

@@ -1,8 +1,9 @@
 // The parts of objects that have a path of their own: eviction, log, approval, scale, token, finalize, status.
+import { applyPatch } from './applying.ts';
 import type { Answer, Call } from './call.ts';
 import { answer, failed, isDryRun, presented } from './call.ts';
 import { timestamp } from './clock.ts';
-import { decodeAny, decodePatch } from './decoding.ts';
+import { decodeAny, decodePatch, mediaType } from './decoding.ts';
 import { evict } from './eviction.ts';
 import type { Json, JsonObject } from './json.ts';
 import { clone, dig, grow, isObject, list, nameOf, namespaceOf, number, object, text, textMap } from './json.ts';
@@ -148,7 +149,8 @@ export function subresource(call: Call): Answer {
     case 'status':
       if (call.request.verb === 'get') return get(call);
       if (call.request.verb === 'update') return update(call);
-      return call.request.verb === 'patch' ? patch(call) : failed(methodNotAllowed());
+      if (call.request.verb !== 'patch') return failed(methodNotAllowed());
+      return mediaType(call) === 'application/apply-patch+yaml' ? applyPatch(call) : patch(call);
     default:
       return failed(notModelled(`the subresource ${call.resource.plural}/${name}`));
   }

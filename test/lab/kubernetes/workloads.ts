@@ -1,6 +1,7 @@
 // Deployments, ReplicaSets, DaemonSets, StatefulSets and Jobs, played in the simplest way that has pods to show and to
 // evict: wanted pods are made, surplus ones go, the status counts them. No rolling updates: a new template replaces all.
 import { createHash } from 'node:crypto';
+import { bookedTo } from './apply.ts';
 import type { Clock } from './clock.ts';
 import { timestamp } from './clock.ts';
 import type { Json, JsonObject } from './json.ts';
@@ -39,7 +40,7 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
     defaultPodSpec(spec, false);
     grow(pod, 'metadata').generation = 1;
     pod.status = { phase: 'Pending', qosClass: 'BestEffort' };
-    store.create(PODS, pod);
+    store.create(PODS, bookedTo('kube-controller-manager', pod, timestamp(clock.now())));
   }
 
   const nextName = (owner: JsonObject): string => {

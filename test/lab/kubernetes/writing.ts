@@ -4,9 +4,9 @@ import type { Result } from '../../../shared/result.ts';
 import { err, ok } from '../../../shared/result.ts';
 import { applyDefaults, validate } from './admission.ts';
 import type { FieldManager } from './apply.ts';
-import { applyConfiguration, trackUpdate } from './apply.ts';
+import { trackUpdate } from './apply.ts';
 import type { Answer, Call } from './call.ts';
-import { answer, failed, isDryRun, isJsonObject, managerName, presented, subjectOf } from './call.ts';
+import { answer, failed, isDryRun, managerName, presented, subjectOf } from './call.ts';
 import { timestamp } from './clock.ts';
 import { schemaErrors } from './custom-resources.ts';
 import { decodeObject, decodePatch, dropFields, mediaType, unknownFields } from './decoding.ts';
@@ -28,7 +28,7 @@ import { jsonPatch, mergePatch, strategicMergePatch } from './patch.ts';
 import { NAMESPACES, NODES, SIGNING_REQUESTS } from './resources.ts';
 import { admitSigningRequest } from './signing-requests.ts';
 import type { ApiFailure } from './status.ts';
-import { badRequest, forbidden, internal, invalid, modified, notFound, unsupportedMediaType } from './status.ts';
+import { badRequest, forbidden, invalid, modified, notFound, unsupportedMediaType } from './status.ts';
 
 const PATCH_TYPES = ['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml'];
 const OPTIONS: Readonly<Record<string, string>> = {
@@ -48,7 +48,7 @@ export function checkOptions(call: Call): ApiFailure | undefined {
   ]);
 }
 
-function managerOf(call: Call, operation: 'Apply' | 'Update'): FieldManager {
+export function managerOf(call: Call, operation: 'Apply' | 'Update'): FieldManager {
   const { clock } = call.cluster.options;
   const version =
     call.resource.group === '' ? call.resource.version : `${call.resource.group}/${call.resource.version}`;
@@ -62,7 +62,7 @@ function managerOf(call: Call, operation: 'Apply' | 'Update'): FieldManager {
 }
 
 /** The namespace must exist, and take new content. */
-function checkNamespace(call: Call, name: string): ApiFailure | undefined {
+export function checkNamespace(call: Call, name: string): ApiFailure | undefined {
   if (!call.resource.namespaced) return undefined;
   const namespace = call.target.namespace;
   const found = call.cluster.store.get(NAMESPACES, '', namespace);
@@ -88,7 +88,7 @@ function check(call: Call, value: JsonObject, before: JsonObject | undefined): A
 }
 
 /** Stamps, defaults and checks a new object. Its uid is made here, since Jobs carry theirs in their labels. */
-function complete(call: Call, value: JsonObject): ApiFailure | undefined {
+export function complete(call: Call, value: JsonObject): ApiFailure | undefined {
   const metadata = grow(value, 'metadata');
   for (const field of [
     'uid',
@@ -138,7 +138,6 @@ export function create(call: Call): Answer {
   if (call.resource.namespaced && inside !== '' && inside !== call.target.namespace) {
     return failed(badRequest('the namespace of the provided object does not match the namespace sent on the request'));
   }
-  const authored = clone(value);
   const failure = checkNamespace(call, nameOf(value)) ?? complete(call, value);
   if (failure !== undefined) return failed(failure);
   const existing = store.get(call.resource, namespaceOf(value), nameOf(value));
@@ -146,9 +145,10 @@ export function create(call: Call): Answer {
     grow(value, 'metadata').creationTimestamp = timestamp(options.clock.now());
     return answer(201, presented(call.resource, value), decoded.value.warnings);
   }
-  const { managedFields: _ignored, ...metadata } = object(authored, 'metadata');
-  const booked = grow(tracked(call, undefined, { ...authored, metadata }), 'metadata').managedFields;
-  if (booked !== undefined && !UNTRACKED.has(call.resource.plural)) grow(value, 'metadata').managedFields = booked;
+  delete grow(value, 'metadata').managedFields;
+  const { status: _status, ...authored } = value;
+  const booked = object(tracked(call, undefined, authored), 'metadata').managedFields;
+  if (booked !== undefined) grow(value, 'metadata').managedFields = booked;
   const created = store.create(call.resource, value);
   return created.ok
     ? answer(201, presented(call.resource, created.value), decoded.value.warnings)
@@ -244,6 +244,7 @@ function patched(call: Call, before: JsonObject, patch: Json): Result<JsonObject
   }
 }
 
+/** The older kinds of PATCH; an apply patch is `applyPatch`'s. */
 export function patch(call: Call): Answer {
   const type = mediaType(call);
   const known = PATCH_TYPES.includes(type) || type === 'application/strategic-merge-patch+json';
@@ -252,7 +253,6 @@ export function patch(call: Call): Answer {
     return failed(unsupportedMediaType(PATCH_TYPES));
   const wrongOptions = checkOptions(call);
   if (wrongOptions !== undefined) return failed(wrongOptions);
-  if (type === 'application/apply-patch+yaml') return apply(call);
   if (call.request.query.has('force')) {
     return failed(
       invalid('PatchOptions', 'meta.k8s.io', '', [
@@ -275,77 +275,4 @@ export function patch(call: Call): Answer {
     return failed(badRequest(`strict decoding error: ${told.join(', ')}`));
   dropFields(after, unknown);
   return save(call, before.value, after, false, validation === 'Ignore' ? [] : told);
-}
-
-/** What an apply patch must be before anything is compared. */
-function checkApplied(call: Call, applied: Json): Result<JsonObject, ApiFailure> {
-  const [kind, version] = [text(applied, 'kind'), text(applied, 'apiVersion')];
-  const slash = version.includes('/') ? version : `/${version}`;
-  if (!isJsonObject(applied) || kind === '' || version === '')
-    return err(badRequest(`invalid object type: ${slash}, Kind=${kind}`));
-  if (kind !== call.resource.kind) return err(badRequest(`invalid object type: ${slash}, Kind=${kind}`));
-  if (nameOf(applied) !== '' && nameOf(applied) !== call.target.name) {
-    return err(
-      badRequest(
-        `the name of the object (${nameOf(applied)}) does not match the name on the URL (${call.target.name})`,
-      ),
-    );
-  }
-  const inside = namespaceOf(applied);
-  if (call.resource.namespaced && inside !== '' && inside !== call.target.namespace) {
-    return err(badRequest('the namespace of the provided object does not match the namespace sent on the request'));
-  }
-  if (list(applied, 'metadata', 'managedFields').length > 0)
-    return err(badRequest('metadata.managedFields must be nil'));
-  const unknown = unknownFields(call, applied)[0];
-  if (unknown !== undefined) {
-    return err(
-      internal(
-        `failed to create typed patch object (${inside}/${nameOf(applied)}; ${slash}, Kind=${kind}): .${unknown}: field not declared in schema`,
-      ),
-    );
-  }
-  return ok(applied);
-}
-
-function apply(call: Call): Answer {
-  const manager = call.request.query.get('fieldManager') ?? '';
-  if (manager === '') {
-    return failed(
-      invalid('PatchOptions', 'meta.k8s.io', '', [
-        { field: 'fieldManager', problem: 'Required value: is required for apply patch' },
-      ]),
-    );
-  }
-  const decoded = decodePatch(call);
-  if (!decoded.ok) return failed(decoded.error);
-  const checked = checkApplied(call, decoded.value);
-  if (!checked.ok) return failed(checked.error);
-  const applied = clone(checked.value);
-  const metadata = grow(applied, 'metadata');
-  metadata.name = call.target.name;
-  const { store, options } = call.cluster;
-  const live = store.get(call.resource, call.target.namespace, call.target.name);
-  const claimed = text(metadata, 'resourceVersion');
-  if (live.ok && claimed !== '' && claimed !== text(live.value, 'metadata', 'resourceVersion'))
-    return failed(modified(subjectOf(call)));
-  delete metadata.resourceVersion;
-  if (call.resource.subresources.includes('status') && call.target.subresource === '') delete applied.status;
-  if (call.resource.namespaced) metadata.namespace = call.target.namespace;
-  const force = ['true', '1'].includes(call.request.query.get('force') ?? '');
-  const merged = applyConfiguration(live.ok ? live.value : undefined, applied, managerOf(call, 'Apply'), force);
-  if (!merged.ok) return failed(merged.error);
-  if (live.ok) return save(call, live.value, merged.value, true);
-  if (call.target.subresource !== '') return failed(live.error);
-  const fresh = clone(merged.value);
-  const booked = object(fresh, 'metadata').managedFields;
-  const failure = checkNamespace(call, call.target.name) ?? complete(call, fresh);
-  if (failure !== undefined) return failed(failure);
-  if (booked !== undefined) grow(fresh, 'metadata').managedFields = booked;
-  if (isDryRun(call)) {
-    grow(fresh, 'metadata').creationTimestamp = timestamp(options.clock.now());
-    return answer(201, presented(call.resource, fresh));
-  }
-  const created = store.create(call.resource, fresh);
-  return created.ok ? answer(201, presented(call.resource, created.value)) : failed(created.error);
 }
