@@ -13,6 +13,9 @@ export const STATE_CHUNK_BYTES = 1_500_000;
 /** Far above the largest cluster (2,000 machines are about 8 MB), far below the 128 MB an object may use. */
 export const STATE_BYTES_MAX = 24 * 1_048_576;
 
+/** Read at once, and so sent at once through RPC (which takes 32 MiB). */
+const OUTBOX_BATCH_BYTES_MAX = 8 * 1_048_576;
+
 const STEPS: readonly (readonly string[])[] = [
   [
     'CREATE TABLE state (chunk INTEGER PRIMARY KEY, bytes BLOB NOT NULL)',
@@ -73,7 +76,7 @@ export function clusterStorage(sql: Sql) {
     },
     /** How the lane stands; null when nothing waits in it. */
     lane(name: LaneName): { failures: number; retryAt: EpochMs } | null {
-      if (readOutbox(sql, name, 1).length === 0) return null;
+      if (sql.run('SELECT 1 FROM outbox WHERE lane = ? LIMIT 1', name).length === 0) return null;
       const row = rowsOf(sql, LaneRow, 'SELECT failures, retry_at FROM lane WHERE name = ?', name)[0];
       return { failures: row?.failures ?? 0, retryAt: row?.retry_at ?? 0 };
     },
@@ -149,7 +152,19 @@ function addToTimeline(sql: Sql, entries: readonly Omit<TimelineEntry, 'seq'>[])
 }
 
 function readOutbox(sql: Sql, lane: LaneName, limit: number): OutboxRow[] {
-  const schema = z.object({ id: z.int(), body: z.string() });
-  const found = rowsOf(sql, schema, 'SELECT id, body FROM outbox WHERE lane = ? ORDER BY id LIMIT ?', lane, limit);
-  return found.map((row) => ({ id: row.id, body: OutboxBody.parse(JSON.parse(row.body)) }));
+  const sizes = rowsOf(
+    sql,
+    z.object({ id: z.int(), bytes: z.int() }),
+    'SELECT id, length(CAST(body AS BLOB)) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ?',
+    ...[lane, limit],
+  );
+  const rows: OutboxRow[] = [];
+  let bytes = 0;
+  for (const { id, bytes: size } of sizes) {
+    bytes += size;
+    if (rows.length > 0 && bytes > OUTBOX_BATCH_BYTES_MAX) break;
+    const found = rowsOf(sql, z.object({ body: z.string() }), 'SELECT body FROM outbox WHERE id = ?', id);
+    rows.push(...found.map(({ body }) => ({ id, body: OutboxBody.parse(JSON.parse(body)) })));
+  }
+  return rows;
 }

@@ -35,7 +35,7 @@ export function commandQueue(sql: Sql) {
     /** The next frame's worth, in the order they came, of those that this session was not sent. */
     unsent: (session: string, limit: number): Command[] => unsent(sql, session, limit),
     ids: (): CommandId[] => rowsOf(sql, IdRow, 'SELECT command_id FROM queue ORDER BY id').map((row) => row.command_id),
-    count: (): number => rowsOf(sql, z.object({ n: z.int() }), 'SELECT count(*) AS n FROM queue')[0]?.n ?? 0,
+    count: (): number => count(sql),
     has: (id: CommandId): boolean => sql.run('SELECT 1 FROM queue WHERE command_id = ?', id).length > 0,
     /** Written before the frame goes out: from here on `incarnation` may be acting on it. */
     sent: (commands: readonly Command[], session: string, incarnation: string) =>
@@ -106,21 +106,23 @@ function unsent(sql: Sql, session: string, limit: number): Command[] {
   return commands;
 }
 
-/** All or nothing. Known ids are left as they are. */
+/** All or nothing. Known ids are left as they are. `GATEWAY_QUEUE_FULL` beyond GATEWAY_QUEUE_MAX (I17). */
 function add(sql: Sql, commands: readonly Command[], now: EpochMs): Result<Enqueued, ApiFailure> {
-  const held = new Map(
-    rowsOf(sql, QueueRow, 'SELECT command_id, body FROM queue').map((row) => [row.command_id, row.body]),
-  );
-  const bodies = commands.map((command) => ({ command, body: JSON.stringify(command) }));
-  const fresh = bodies.filter(({ command }) => !held.has(command.commandId));
+  const offers = commands.map((command) => ({ command, body: JSON.stringify(command), held: heldBody(sql, command) }));
+  const changed = offers.filter(({ body, held }) => held !== null && held !== body);
+  const fresh = offers
+    .filter(({ held }) => held === null)
+    .map((offer) => ({ ...offer, ...rivalsOf(sql, offer.command) }));
   const tooLarge = fresh.find(({ body }) => new TextEncoder().encode(body).byteLength > COMMAND_BYTES_MAX);
   if (tooLarge !== undefined) return err(apiFailure('INTERNAL', `Command ${tooLarge.command.commandId} is too large.`));
-  const changed = bodies.filter(({ command, body }) => (held.get(command.commandId) ?? body) !== body);
+  const growth = fresh.reduce((sum, { older, newer }) => sum + (newer ? 0 : 1 - older.length), 0);
+  if (growth > 0 && count(sql) + growth > GATEWAY_QUEUE_MAX) return err(apiFailure('GATEWAY_QUEUE_FULL'));
   return sql.transaction(() => {
     const superseded: CommandId[] = [];
     const strangers = new Set<ClusterId>();
     for (const { command, body } of fresh) {
       if (command.clusterId !== null && isNewCluster(sql, command.clusterId)) strangers.add(command.clusterId);
+      // Looked at again: commands of one batch may supersede each other.
       const { older, newer } = rivalsOf(sql, command);
       if (newer) continue;
       for (const id of older) drop(sql, id, now);
@@ -131,10 +133,12 @@ function add(sql: Sql, commands: readonly Command[], now: EpochMs): Result<Enque
   });
 }
 
-/** Whether the queue would hold more than it may (I17). Superseding makes room, but not enough to count on. */
-export function isFull(queue: CommandQueue, commands: readonly Command[]): boolean {
-  const fresh = commands.filter((command) => !queue.has(command.commandId)).length;
-  return fresh > 0 && queue.count() + fresh > GATEWAY_QUEUE_MAX;
+function count(sql: Sql): number {
+  return rowsOf(sql, z.object({ n: z.int() }), 'SELECT count(*) AS n FROM queue')[0]?.n ?? 0;
+}
+
+function heldBody(sql: Sql, { commandId }: Command): string | null {
+  return rowsOf(sql, QueueRow, 'SELECT command_id, body FROM queue WHERE command_id = ?', commandId)[0]?.body ?? null;
 }
 
 function rivalsOf(sql: Sql, command: Command): { older: CommandId[]; newer: boolean } {

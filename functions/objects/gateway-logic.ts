@@ -11,7 +11,7 @@ import { type LogRecord, messageOf } from '../log.ts';
 import type { Alarm } from './alarm.ts';
 import { type Asks, pendingAsks } from './asks.ts';
 import { type ClusterNotices, clusterNotices } from './cluster-notices.ts';
-import { type CommandQueue, commandQueue, isFull } from './command-queue.ts';
+import { type CommandQueue, commandQueue } from './command-queue.ts';
 import { Delivery } from './delivery.ts';
 import { describeGateway } from './describe-gateway.ts';
 import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
@@ -125,7 +125,6 @@ export class GatewayLogic implements GatewayRpc {
 
   async enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>> {
     if (this.#standing() === null) return err(apiFailure('NOT_FOUND', 'There is no such gateway.'));
-    if (isFull(this.#queue, commands)) return err(apiFailure('GATEWAY_QUEUE_FULL'));
     const added = this.#queue.add(commands, this.#ports.now());
     if (!added.ok) return added;
     const { superseded, strangers, changed } = added.value;

@@ -53,7 +53,7 @@ export type GatewayCreation = {
 export type GatewayRpc = {
   create(creation: GatewayCreation): Promise<GatewayView>;
   view(): Promise<GatewayView | null>;
-  /** A new code instead of the old one. `PAIRING_CODE_USED` when a relay has paired already. */
+  /** A new code instead of those that nobody used: for a first relay, for one more, or to unlock a node (T3). */
   renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>>;
   /** The gateway is deleted: closes its sockets as revoked and forgets everything. The API has made sure that no cluster is left. */
   remove(): Promise<void>;

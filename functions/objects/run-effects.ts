@@ -12,8 +12,6 @@ import type { GatewayRpc } from './rpc.ts';
 
 /** Rows taken at once. */
 const BATCH_ROWS_MAX = 50;
-/** A batch through RPC (limit 32 MiB). */
-const BATCH_BYTES_MAX = 8 * 1_048_576;
 
 export type CatalogueRow = Extract<OutboxBody, { kind: 'project-cluster' }>['row'];
 
@@ -49,17 +47,10 @@ export async function drainLane(storage: ClusterStorage, lane: LaneName, ports: 
   }
 }
 
-/** The longest run of one kind at the front, within the byte limit and at least one. */
+/** The longest run of one kind at the front. */
 function takeBatch(rows: readonly OutboxRow[]): OutboxRow[] {
-  const first = rows[0];
-  const batch: OutboxRow[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    bytes += JSON.stringify(row.body).length;
-    if (row.body.kind !== first?.body.kind || (batch.length > 0 && bytes > BATCH_BYTES_MAX)) break;
-    batch.push(row);
-  }
-  return batch;
+  const end = rows.findIndex((row) => row.body.kind !== rows[0]?.body.kind);
+  return rows.slice(0, end === -1 ? rows.length : end);
 }
 
 async function carryOut(bodies: readonly OutboxBody[], ports: EffectPorts): Promise<Result<null, ApiFailure>> {

@@ -163,7 +163,7 @@ test('a deleted cluster is readable for 72 h, then nothing of it is left', async
   await clusterAt('clu_erases').create(aCreation('clu_erases', gatewayId));
   await until(async () => expect(await waiting('clu_erases')).toEqual([]));
   const deletedAt = Date.now();
-  await rewriteState('clu_erases', (state) => ({ ...state, deletedAt }));
+  await rewriteState('clu_erases', (state) => ({ ...state, deletedAt, pending: {} }));
   await clusterAt('clu_erases').poke();
   await until(async () => expect(await rowOf('clu_erases')).toMatchObject({ summary: { phase: 'deleted' } }));
   expect(await armedAt('clu_erases')).toBe(deletedAt + DELETED_CLUSTER_KEPT_MS);

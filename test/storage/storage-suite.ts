@@ -2,7 +2,7 @@
 // something if the two agree.
 import { expect } from 'vitest';
 import { clusterStorage, STATE_BYTES_MAX, STATE_CHUNK_BYTES } from '../../functions/objects/cluster-storage.ts';
-import { commandQueue, isFull } from '../../functions/objects/command-queue.ts';
+import { commandQueue } from '../../functions/objects/command-queue.ts';
 import { gatewayStorage } from '../../functions/objects/gateway-storage.ts';
 import type { Sql } from '../../functions/objects/sql.ts';
 import type { Effect } from '../../functions/plan/plan.ts';
@@ -140,13 +140,17 @@ export const STORAGE_CASES: readonly { readonly name: string; readonly run: (sql
     },
   },
   {
-    name: 'the queue is full at its bound, for new commands only',
+    name: 'the queue is full at its bound, for new commands only: a repeat or a newer attempt still fits',
     run(sql) {
       const queue = openQueue(sql);
       const commands = Array.from({ length: GATEWAY_QUEUE_MAX }, (_, index) => aCommand({ subject: `s-${index}` }));
       queue.add(commands, NOW);
-      expect(isFull(queue, [aCommand({ subject: 'one-more' })])).toBe(true);
-      expect(isFull(queue, commands.slice(0, 5))).toBe(false);
+      expect(queue.add([aCommand({ subject: 'one-more' })], NOW)).toMatchObject({
+        error: { code: 'GATEWAY_QUEUE_FULL' },
+      });
+      expect(queue.add(commands.slice(0, 5), NOW)).toMatchObject({ ok: true });
+      expect(queue.add([aCommand({ subject: 's-3', attempt: 1 })], NOW)).toMatchObject({ ok: true });
+      expect(queue.count()).toBe(GATEWAY_QUEUE_MAX);
     },
   },
   {

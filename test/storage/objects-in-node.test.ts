@@ -1,0 +1,162 @@
+// The logic of both objects in plain Node, as a simulator runs it: every port in memory, time passed in.
+import { expect, test } from 'vitest';
+import { ClusterLogic } from '../../functions/objects/cluster-logic.ts';
+import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
+import { plannerBrain } from '../../functions/objects/planner-brain.ts';
+import type { CatalogueRow } from '../../functions/objects/run-effects.ts';
+import type { SessionState, TunnelSocket } from '../../functions/objects/tunnel-session.ts';
+import { PRODUCTION_WAITS } from '../../shared/limits.ts';
+import { DeliverPayload, EdgeFrame, encodeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
+import { nodeSql } from '../support/node-sql.ts';
+import { aCreation } from './cluster-sample.ts';
+import { GATEWAY_ID, SCOPE } from './command-samples.ts';
+
+const CODE_HASH = 'c'.repeat(43);
+const ORIGIN = 'https://slipway.test';
+
+/** One gateway and one cluster on a clock that the test moves. */
+function aWorld() {
+  const world = {
+    now: 1_800_000_000_000,
+    alarms: { cluster: 0, gateway: 0 },
+    projected: [] as CatalogueRow[],
+    gatewayIsUp: true,
+  };
+  const work: Promise<void>[] = [];
+  const sockets: TunnelSocket[] = [];
+  const shared = {
+    now: () => world.now,
+    background: (one: Promise<void>) => void work.push(one),
+    log: () => undefined,
+  };
+  const alarmOf = (name: 'cluster' | 'gateway') => ({
+    set: (at: number | null) => {
+      world.alarms[name] = at ?? 0;
+    },
+    fired: () => undefined,
+  });
+  const gateway: GatewayLogic = new GatewayLogic({
+    ...shared,
+    guardMs: PRODUCTION_WAITS.leaseGuardMs,
+    sql: nodeSql(),
+    alarm: alarmOf('gateway'),
+    sockets: { all: () => sockets.filter((socket) => socket.isOpen()) },
+    cluster: () => cluster,
+    sign: async () => 'signed',
+    commandKey: async () => 'k'.repeat(43),
+    verify: async () => true,
+    keyFingerprint: async (key) => key,
+    randomBytes: (count) => new Uint8Array(count).fill(7),
+    after: () => () => undefined,
+  });
+  const cluster: ClusterLogic = new ClusterLogic({
+    ...shared,
+    waits: PRODUCTION_WAITS,
+    sql: nodeSql(),
+    alarm: alarmOf('cluster'),
+    brain: plannerBrain,
+    gateway: () => ({
+      enqueue: async (commands) => {
+        if (!world.gatewayIsUp) throw new Error('the gateway is down');
+        return gateway.enqueue(commands);
+      },
+      withdraw: (ids) => gateway.withdraw(ids),
+    }),
+    project: async (_scope, row) => void world.projected.push(row),
+    erase: async () => undefined,
+  });
+  const settle = async () => {
+    while (work.length > 0) await work.shift();
+  };
+  return { world, gateway, cluster, sockets, settle };
+}
+
+function aSocket(): { socket: TunnelSocket; frames: EdgeFrame[] } {
+  const frames: EdgeFrame[] = [];
+  let state: SessionState = { phase: 'challenged', nonce: '', origin: '', since: 0 };
+  let open = true;
+  const socket: TunnelSocket = {
+    isOpen: () => open,
+    state: () => state,
+    keep: (next) => {
+      state = next;
+    },
+    send: (text) => void frames.push(EdgeFrame.parse(JSON.parse(text))),
+    close: () => {
+      open = false;
+    },
+    lastPongAt: () => null,
+  };
+  return { socket, frames };
+}
+
+async function connect({ gateway, sockets }: ReturnType<typeof aWorld>) {
+  await gateway.create({
+    scope: SCOPE,
+    gatewayId: GATEWAY_ID,
+    name: 'sample',
+    codeHash: CODE_HASH,
+    codeExpiresAt: 1_900_000_000_000,
+  });
+  const challenge = await gateway.pairingChallenge(CODE_HASH, ORIGIN);
+  if (!challenge.ok) throw new Error(challenge.error.code);
+  const keys = { identityKey: 'i'.repeat(43), sealingKey: 's'.repeat(43), hostname: 'relay', relayVersion: '0' };
+  const paired = await gateway.pair(
+    { codeHash: CODE_HASH, nonce: challenge.value.nonce, ...keys, signature: 'signed' },
+    ORIGIN,
+  );
+  if (!paired.ok) throw new Error(paired.error.code);
+  const { socket, frames } = aSocket();
+  sockets.push(socket);
+  gateway.opened(socket, ORIGIN);
+  const { nodeId } = paired.value;
+  const hello = {
+    gatewayId: GATEWAY_ID,
+    nodeId,
+    bootId: 'boot',
+    joinCounter: 1,
+    relayVersion: '0',
+    signature: 'signed',
+  };
+  await gateway.received(socket, encodeFrame({ v: PROTOCOL_VERSION, type: 'hello', ...hello }));
+  return { socket, frames };
+}
+
+const delivered = (frames: readonly EdgeFrame[]) =>
+  frames.flatMap((frame) => (frame.type === 'deliver' ? DeliverPayload.parse(JSON.parse(frame.payload)).commands : []));
+
+test('a command goes from the plan to the relay and its outcome back, without workerd', async () => {
+  const all = aWorld();
+  const { socket, frames } = await connect(all);
+  await all.cluster.create(aCreation('clu_test'));
+  await all.settle();
+  const commands = delivered(frames);
+  expect(commands.length).toBeGreaterThan(0);
+  expect(all.world.projected.at(-1)).toMatchObject({ id: 'clu_test', phase: 'pending' });
+  const { commandId } = commands[0] ?? { commandId: '' };
+  const outcome = { ok: false, error: { code: 'DEADLINE_PASSED', detail: 'late' } };
+  const report = { v: PROTOCOL_VERSION, type: 'report', commandId, outcome, epoch: null };
+  await all.gateway.received(socket, JSON.stringify(report));
+  expect(frames.at(-1)).toMatchObject({ type: 'report-ack', commandIds: [commandId] });
+});
+
+test('while the gateway is down the outbox waits longer each time, and drains when it is back', async () => {
+  const all = aWorld();
+  const { frames } = await connect(all);
+  all.world.gatewayIsUp = false;
+  await all.cluster.create(aCreation('clu_test'));
+  await all.settle();
+  const pauses: number[] = [];
+  for (let failure = 0; failure < 4; failure += 1) {
+    pauses.push(all.world.alarms.cluster - all.world.now);
+    all.world.now = all.world.alarms.cluster;
+    await all.cluster.alarm();
+    await all.settle();
+  }
+  expect(pauses[3]).toBeGreaterThan(pauses[0] ?? 0);
+  all.world.gatewayIsUp = true;
+  all.world.now = all.world.alarms.cluster;
+  await all.cluster.alarm();
+  await all.settle();
+  expect(delivered(frames).length).toBeGreaterThan(0);
+});
