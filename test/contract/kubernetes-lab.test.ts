@@ -7,8 +7,9 @@ import { disagreements, haveRecordings, loadRecordings, RECORDINGS } from '../la
 import { replay } from '../lab-kubernetes/replay.ts';
 import { NODE_GROUPS } from '../lab-kubernetes/replay-nodes.ts';
 import { OBJECT_GROUPS } from '../lab-kubernetes/replay-objects.ts';
+import { WORKLOAD_GROUPS } from '../lab-kubernetes/replay-workloads.ts';
 
-const GROUPS = { ...NODE_GROUPS, ...OBJECT_GROUPS };
+const GROUPS = { ...NODE_GROUPS, ...OBJECT_GROUPS, ...WORKLOAD_GROUPS };
 const AGREEMENT_MIN = 0.9;
 const LONG_MS = 3_600_000;
 const QUICK = { kubeletGraceMs: 50, cniReadyMs: 1, podStartMs: 1, etcdCheckMs: 100, reconcileMs: 5 };

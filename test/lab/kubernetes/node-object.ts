@@ -270,6 +270,7 @@ export function mirrorPods(node: JsonObject, version: string): JsonObject[] {
         priorityClassName: 'system-node-critical',
         tolerations: [{ operator: 'Exists', effect: 'NoExecute' }],
       },
+      status: { phase: 'Pending', qosClass: 'BestEffort' },
     };
   });
 }

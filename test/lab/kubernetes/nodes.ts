@@ -67,7 +67,13 @@ export function createNodes({ store, clock, timings, version, writable, onLost }
   const kubelets = new Map<string, Kubelet>();
   const subnets = new Map<string, number>();
 
-  const isAlive = (name: string): boolean => kubelets.get(name)?.alive ?? false;
+  /** A node somebody posted over HTTP has no kubelet here: it is taken at its word. */
+  const isAlive = (name: string): boolean => {
+    const kubelet = kubelets.get(name);
+    if (kubelet !== undefined) return kubelet.alive;
+    const node = store.get(NODES, '', name);
+    return node.ok && readinessOf(node.value) === 'True';
+  };
 
   function readiness(kubelet: Kubelet): Readiness {
     if (!kubelet.alive && kubelet.lost) return SILENT;
