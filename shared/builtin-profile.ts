@@ -6,7 +6,7 @@ const POD_SUBNET = '10.244.0.0/16';
 
 /** Each layer's fields can be overridden by a cluster's `parameters`, under the layer's name. */
 export const BUILTIN_PROFILE: ClusterProfile = ClusterProfile.parse({
-  profileId: 'pro_maasinfra',
+  profileId: 'pro_maas',
   name: 'maas-infra',
   version: '1.0.0',
   type: 'infra',

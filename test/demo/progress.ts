@@ -1,6 +1,9 @@
 // What a person watching the demo reads: one line for each thing that changed, with the time since the start.
 import type { ClusterView } from '../../shared/cluster-view.ts';
 
+/** Enough of a failed step's log to see why. */
+const LOG_LINES = 8;
+
 export type Progress = {
   say(line: string): void;
   /** Prints what changed since the last view: phase, each machine's phase and steps, and what is waited for. */
@@ -25,7 +28,7 @@ export function progressTo(write: (text: string) => void, now: () => number): Pr
 }
 
 function linesOf(view: ClusterView): [key: string, line: string][] {
-  const name = (machine: ClusterView['machines'][number]): string =>
+  const name = (machine: MachineLine): string =>
     machine.hostname === null ? machine.slot : `${machine.slot} (${machine.hostname}, ${machine.zone ?? '?'})`;
   return [
     ['phase', `cluster ${view.name}: ${view.phase}${view.failure === null ? '' : `: ${view.failure.message}`}`],
@@ -33,17 +36,24 @@ function linesOf(view: ClusterView): [key: string, line: string][] {
       `machine/${machine.slot}`,
       `  ${name(machine)}: ${machine.phase}`,
     ]),
-    ...view.machines.flatMap((machine) =>
-      machine.steps.map((step): [string, string] => [
-        `step/${machine.slot}/${machine.attempt}/${step.name}`,
-        `    ${machine.slot} ${step.name}: ${step.outcome}${step.endedAt === null ? '' : ` after ${((step.endedAt - step.startedAt) / 1000).toFixed(1)} s`}`,
-      ]),
-    ),
+    ...view.machines.flatMap((machine) => machine.steps.flatMap((step) => stepLines(machine, step))),
     ...view.waitingOn.map((waiting): [string, string] => [
       `waiting/${waiting.slot ?? ''}/${waiting.code}`,
       `  … ${withoutMinutes(waiting.sentence)}`,
     ]),
   ];
+}
+
+type MachineLine = ClusterView['machines'][number];
+
+/** A failed step also shows the end of what it printed. */
+function stepLines(machine: MachineLine, step: MachineLine['steps'][number]): [key: string, line: string][] {
+  const key = `step/${machine.slot}/${machine.attempt}/${step.name}`;
+  const took = step.endedAt === null ? '' : ` after ${((step.endedAt - step.startedAt) / 1000).toFixed(1)} s`;
+  const line: [string, string] = [key, `    ${machine.slot} ${step.name}: ${step.outcome}${took}`];
+  if (step.outcome !== 'failed') return [line];
+  const log = step.log.trimEnd().split('\n').slice(-LOG_LINES);
+  return [line, ...log.map((text, at): [string, string] => [`${key}/log/${at}`, `      | ${text}`])];
 }
 
 /** "7 of at most 75 minutes" changes with each look; the line should not. */
