@@ -3,13 +3,11 @@
 import type { BootstrapDocument, BootstrapFile } from '../../shared/bootstrap.ts';
 import { bootstrapSteps } from './bootstrap-steps.ts';
 import type { ClusterState, MachineRecord } from './cluster-state.ts';
+import { type DocumentKind, SLIPWAY_FOLDER } from './document-kind.ts';
 import { kubeVipManifest } from './kube-vip-manifest.ts';
 import { kubeadmConfig } from './kubeadm-config.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 import { guardBraces } from './user-text.ts';
-
-export type DocumentKind = 'init' | 'join-control-plane' | 'join-worker';
-export const SLIPWAY_FOLDER = '/var/lib/slipway';
 
 /** Null until the cluster has its address and the machine is held. */
 export function bootstrapDocument(

@@ -1,7 +1,7 @@
 // Pure. The steps of a bootstrap, each reported by the machine with the last lines it printed.
 import type { BootstrapStep } from '../../shared/bootstrap.ts';
 import type { KubernetesLayer } from '../../shared/cluster-profile.ts';
-import { type DocumentKind, SLIPWAY_FOLDER } from './bootstrap-document.ts';
+import { type DocumentKind, SLIPWAY_FOLDER } from './document-kind.ts';
 import { quote, unguardScript } from './user-text.ts';
 
 type StepInput = {

@@ -11,7 +11,7 @@ export type Asked = 'sent' | 'pending' | 'pausing';
 /** Sends `body` unless it is on its way or its last try failed a moment ago. Planning again sends nothing twice. */
 export function ask(draft: Draft, subject: string, body: CommandBody, deadlineMs: number): Asked {
   const key = pendingKey(subject, body.verb);
-  if (draft.state.pending[key] !== undefined && !isLost(draft, key)) return 'pending';
+  if (isWaitedFor(draft, key)) return 'pending';
   if (draft.state.pending[key] !== undefined) withdraw(draft, [key]);
   const trouble = draft.state.troubles[key];
   if (trouble !== undefined && retryAt(trouble, draft.waits) > draft.now) return 'pausing';
@@ -36,6 +36,11 @@ export function send(draft: Draft, subject: string, body: CommandBody, deadlineM
     attempts: { ...state.attempts, [key]: attempt },
     pending: { ...state.pending, [key]: { commandId, generation, sentAt: now, deadlineAt } },
   };
+}
+
+/** Sent, and its outcome may still come. For bodies that cost something to make, to ask first. */
+export function isWaitedFor(draft: Draft, key: string): boolean {
+  return draft.state.pending[key] !== undefined && !isLost(draft, key);
 }
 
 /** Long past its deadline without an outcome while the gateway is there: asked anew, which is always right (C1). */

@@ -37,17 +37,24 @@ function etcdSettled(known: NonNullable<ClusterState['etcd']>['members'], begun:
   return err({ reason: `etcd to have ${begun} members (it has ${known.length})`, lookAt: null });
 }
 
-/** While quorum holds without it, and nobody else is on the way out. Before the API ever answered there is no quorum to keep. */
+/**
+ * While etcd has quorum to take it out, and keeps quorum without it; and nobody else is on the way out. Before the API ever
+ * answered there is no quorum to keep.
+ */
 export function mayRemoveMember(state: ClusterState, machine: MachineRecord): Result<null, Unsafe> {
   if (!wasMember(state, machine)) return ok(null);
   const going = leavingMembers(state)[0];
   if (going !== undefined) return err({ reason: `${nameOf(going)} to be removed first`, lookAt: null });
-  const { voters, healthy } = votersWithout(state, machine);
-  const quorum = Math.floor(voters / 2) + 1;
-  if (healthy >= quorum) return ok(null);
-  const reason = `quorum: ${healthy} of ${voters} etcd members are healthy without ${nameOf(machine)}, ${quorum} are needed`;
+  if (state.api?.ready !== true) return err({ reason: 'the Kubernetes API to answer', lookAt: null });
+  const { voters, healthy, isVoter, isHealthy } = votersAround(state, machine);
+  const nowEnough = healthy + (isHealthy ? 1 : 0) >= quorumOf(voters);
+  const thenEnough = healthy >= quorumOf(voters - (isVoter ? 1 : 0));
+  if (nowEnough && thenEnough) return ok(null);
+  const reason = `quorum: ${healthy} of ${voters} etcd members are healthy without ${nameOf(machine)}`;
   return err({ reason, lookAt: null });
 }
+
+const quorumOf = (voters: number): number => Math.floor(voters / 2) + 1;
 
 /** It has been told to begin or to join a cluster whose API has answered: it may be a member of etcd. */
 export function wasMember(state: ClusterState, machine: MachineRecord): boolean {
@@ -73,15 +80,26 @@ function leavingMembers(state: ClusterState): MachineRecord[] {
   );
 }
 
-function votersWithout(state: ClusterState, victim: MachineRecord): { voters: number; healthy: number } {
+type Voters = {
+  readonly voters: number;
+  /** Those that are healthy beside the machine. */
+  readonly healthy: number;
+  readonly isVoter: boolean;
+  readonly isHealthy: boolean;
+};
+
+function votersAround(state: ClusterState, victim: MachineRecord): Voters {
+  const name = victim.held?.hostname;
   if (state.etcd !== null && state.etcd.members.length > 0) {
     const voting = state.etcd.members.filter((member) => !member.learner);
-    const healthy = voting.filter((member) => member.healthy && member.name !== victim.held?.hostname);
-    return { voters: voting.length, healthy: healthy.length };
+    const own = voting.find((member) => member.name === name);
+    const healthy = voting.filter((member) => member.healthy && member.name !== name).length;
+    return { voters: voting.length, healthy, isVoter: own !== undefined, isHealthy: own?.healthy === true };
   }
   const others = members(state).filter((machine) => machine.claim !== victim.claim && machine.readyAt !== null);
-  const itself = victim.readyAt !== null || nodeOf(state, victim)?.present === true ? 1 : 0;
-  return { voters: others.length + itself, healthy: others.filter((machine) => isReady(state, machine)).length };
+  const isVoter = victim.readyAt !== null || nodeOf(state, victim)?.present === true;
+  const healthy = others.filter((machine) => isReady(state, machine)).length;
+  return { voters: others.length + (isVoter ? 1 : 0), healthy, isVoter, isHealthy: isReady(state, victim) };
 }
 
 const nameOf = (machine: MachineRecord): string => machine.held?.hostname ?? machine.slot;

@@ -3,7 +3,7 @@
 import { dump } from 'js-yaml';
 import type { KubernetesLayer } from '../../shared/cluster-profile.ts';
 import type { NodePool } from '../../shared/cluster-spec.ts';
-import type { DocumentKind } from './bootstrap-document.ts';
+import type { DocumentKind } from './document-kind.ts';
 
 export type KubeadmInput = {
   readonly clusterName: string;

@@ -9,6 +9,7 @@ import { type ClusterState, currentMachines, machineOfSlot, type PlannedSlot, sl
 import { ask } from './command-for.ts';
 import { type Draft, sendAway } from './draft.ts';
 import { allocatePending } from './plan-claims.ts';
+import { standing } from './plan-leaving.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 
 export function planChoice(draft: Draft, profile: ResolvedProfile): void {
@@ -17,7 +18,7 @@ export function planChoice(draft: Draft, profile: ResolvedProfile): void {
     if (draft.state.inventory !== null) draft.state = { ...draft.state, inventory: null };
     return;
   }
-  if (failWhenTooLong(draft)) return;
+  if (failWhenTooLong(draft) || isGivingBack(draft.state)) return;
   if (isUsable(draft)) return choose(draft, profile, empty);
   if (inventoryDueAt(draft) > draft.now) return;
   const body = { verb: 'observe-inventory' as const, account: draft.state.account };
@@ -87,7 +88,16 @@ function beShort(draft: Draft, code: string, sentence: string): void {
   for (const machine of currentMachines(draft.state)) {
     const reason = 'The request could not be filled whole, so it holds nothing.';
     sendAway(draft, machine, { code: 'given-back', reason, memberRemoved: true, nodeRemoved: true });
+    if (state.inventory !== null) draft.state = { ...draft.state, inventory: { ...state.inventory, stale: true } };
   }
+}
+
+/** What was given back has to be back before it can be chosen again; what MAAS refuses to take back is not waited for. */
+function isGivingBack(state: ClusterState): boolean {
+  return state.machines.some(
+    (machine) =>
+      machine.leaving?.code === 'given-back' && machine.leaving.goneAt === null && standing(machine) !== 'fell-back',
+  );
 }
 
 function failWhenTooLong(draft: Draft): boolean {

@@ -7,7 +7,7 @@ import { summarise } from './describe-cluster.ts';
 import { type Draft, startDraft } from './draft.ts';
 import { hashOf } from './hash-text.ts';
 import type { Effect, Plan } from './plan.ts';
-import { planAddress } from './plan-address.ts';
+import { dropTakenAddress, planAddress } from './plan-address.ts';
 import { planChoice } from './plan-choice.ts';
 import { dropLostClaims, planClaims } from './plan-claims.ts';
 import { planControlPlane } from './plan-control-plane.ts';
@@ -48,6 +48,7 @@ function planInOrder(draft: Draft): void {
   planLeaving(draft);
   replaceFailed(draft);
   dropLostClaims(draft);
+  dropTakenAddress(draft);
   if (draft.state.failure === null) {
     planIdentity(draft);
     planChoice(draft, profile.value);

@@ -1,7 +1,8 @@
 // Pure. The control plane: the first machine begins it, the others join one after another (SPEC.md [CP1]-[CP4]).
 import { bootstrapDocument } from './bootstrap-document.ts';
 import { type ClusterState, currentMachines, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
-import { ask } from './command-for.ts';
+import { ask, isWaitedFor } from './command-for.ts';
+import { pendingKey } from './command-name.ts';
 import { mayAddMember } from './control-plane-safety.ts';
 import type { Draft } from './draft.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
@@ -27,6 +28,7 @@ export function handOut(draft: Draft, machine: MachineRecord, kind: 'init' | 'jo
   const { state, now } = draft;
   const { held, deploy } = machine;
   if (held === null || deploy === null || machine.document?.fetchedAt != null) return;
+  if (isWaitedFor(draft, pendingKey(subjectOf(machine), 'ensure-bootstrap'))) return;
   const access = accessOf(state);
   const document = bootstrapDocument(state, machine, kind, profile);
   if (access === null || document === null) return;

@@ -14,6 +14,7 @@ export function timelineOf(before: ClusterState | null, after: ClusterState, now
     ...troubles(before, after),
     ...clusterLines(before, after),
     ...after.machines.flatMap((machine) => machineLines(before, after, machine)),
+    ...settledLines(before, after),
     ...phaseLine(before, after),
   ];
   return entries.map((entry) => ({ ...entry, at: now, message: entry.message.slice(0, 2_000) }));
@@ -69,7 +70,7 @@ function clusterLines(before: ClusterState | null, after: ClusterState): Line[] 
 function phaseLine(before: ClusterState | null, after: ClusterState): Line[] {
   const phase = phaseOf(after);
   if (before !== null && phaseOf(before) === phase) return [];
-  const why = phase === 'failed' && after.failure !== null ? `: ${after.failure.message}` : '';
+  const why = phase === 'failed' && after.failure !== null ? `: ${after.failure.message}` : '.';
   return [line('phase', `The cluster is ${phase}${why}`)];
 }
 
@@ -81,6 +82,17 @@ function troubles(before: ClusterState | null, after: ClusterState): Line[] {
     const slot = after.machines.find((machine) => `${machine.slot}.${machine.attempt}` === subject)?.slot ?? null;
     return [line('trouble', `${verb}: ${trouble.code}: ${trouble.detail}`, slot)];
   });
+}
+
+/** Machines that are off the books: the claim is over. */
+function settledLines(before: ClusterState | null, after: ClusterState): Line[] {
+  const open = new Set(after.machines.map(({ claim }) => claim));
+  const settled = (before?.machines ?? []).filter(({ claim }) => !open.has(claim));
+  return settled.map((machine) =>
+    machine.held === null
+      ? line('machine', `${machine.slot}: others took every candidate.`, machine.slot)
+      : line('machine', `${nameOf(machine)} is given back.`, machine.slot),
+  );
 }
 
 function machineLines(before: ClusterState | null, after: ClusterState, machine: MachineRecord): Line[] {

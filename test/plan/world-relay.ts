@@ -21,6 +21,7 @@ export class WorldRelay {
   readonly #withdrawn = new Set<string>();
   readonly documents = new Map<string, { id: CommandId; body: BodyOf<'ensure-bootstrap'> }>();
   watch: BodyOf<'observe-cluster'> | null = null;
+  #watchId: CommandId | null = null;
   highest = 0;
   connected = true;
   #kept: (() => void)[] = [];
@@ -33,6 +34,8 @@ export class WorldRelay {
   }
 
   accept(command: Command): void {
+    // The newest watch supersedes the older ones as soon as the gateway has it (C5).
+    if (command.body.verb === 'observe-cluster') this.#watchId = command.commandId;
     const run = () => this.#world.later(CALL_MS, () => this.#run(command));
     if (this.connected) run();
     else this.#kept.push(run);
@@ -47,6 +50,10 @@ export class WorldRelay {
 
   withdraw(ids: readonly CommandId[]): void {
     for (const id of ids) this.#withdrawn.add(id);
+    if (this.#watchId !== null && ids.includes(this.#watchId)) {
+      this.watch = null;
+      this.#watchId = null;
+    }
     for (const [claim, { id }] of this.documents) if (ids.includes(id)) this.documents.delete(claim);
   }
 
@@ -82,7 +89,7 @@ export class WorldRelay {
       case 'observe-inventory':
         return this.#ok(command, { verb: body.verb, inventory: maas.inventory() });
       case 'observe-cluster':
-        return this.#watch(body);
+        return command.commandId === this.#watchId ? this.#watch(body) : undefined;
       case 'ensure-identity': {
         const identity = {
           v: 1,

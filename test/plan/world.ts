@@ -11,7 +11,7 @@ import { step } from '../../functions/plan/step.ts';
 import { Command } from '../../shared/command.ts';
 import type { Waits } from '../../shared/limits.ts';
 import type { MachineFacts } from '../../shared/machine.ts';
-import type { ClusterFact } from '../../shared/observation.ts';
+import { type ClusterFact, factSubject } from '../../shared/observation.ts';
 import { TEST_WAITS } from '../support/builders.ts';
 import { WorldMaas } from './world-maas.ts';
 import { WorldRelay } from './world-relay.ts';
@@ -34,6 +34,7 @@ export class World {
   intercept: (event: ClusterEvent) => boolean = () => false;
   #tasks: Task[] = [];
   #order = 0;
+  readonly #told = new Map<string, string>();
 
   constructor(machines: readonly MachineFacts[], waits: Waits = TEST_WAITS) {
     this.waits = waits;
@@ -54,11 +55,20 @@ export class World {
     this.give({ kind: 'deletion-requested', at: this.now, actor: 'tester' });
   }
 
+  /** A new session or watch starts with all facts. */
+  forgetTold(): void {
+    this.#told.clear();
+  }
+
   later(delayMs: number, run: () => void): void {
     this.#tasks.push({ at: this.now + delayMs, order: this.#order++, run });
   }
 
+  /** As the relay does: a fact that says nothing new since the watch began is not told again. */
   observe(fact: ClusterFact): void {
+    const told = JSON.stringify(fact);
+    if (this.#told.get(factSubject(fact)) === told) return;
+    if (fact.kind !== 'inventory-changed') this.#told.set(factSubject(fact), told);
     this.give({ kind: 'observed', at: this.now, fact });
   }
 

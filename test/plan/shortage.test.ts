@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { aCluster, aMachine, machines, TEST_WAITS } from '../support/builders.ts';
+import { World } from './world.ts';
+
+describe('too few machines, and races for them', () => {
+  test('[MA2] a request that can’t be filled holds nothing and says what excludes machines', () => {
+    const world = new World(machines(3)).create(aCluster().withControlPlane(3).withWorkers(2).accepted());
+    world.pass(30_000);
+    expect(world.phases).toEqual(['pending']);
+    expect(world.maas.held()).toEqual([]);
+    expect(world.plan.waitingOn).toMatchObject([
+      { code: 'no-matching-machine', slot: null, deadlineAt: expect.any(Number) },
+    ]);
+    expect(world.plan.waitingOn[0]?.sentence).toContain('3 Ready');
+    expect(world.sentVerbs('ensure-allocated')).toEqual([]);
+  });
+
+  test('[MA3] when MAAS has more machines the wait ends by itself', () => {
+    const world = new World(machines(3)).create(aCluster().withControlPlane(3).withWorkers(2).accepted());
+    world.pass(30_000);
+    for (const id of ['m-91', 'm-92']) {
+      world.maas.machines.set(id, aMachine(id));
+      world.relay.noticed(id);
+    }
+    world.runToPhase('running');
+    expect(world.maas.held()).toHaveLength(5);
+  });
+
+  test('[MA3] even when nobody tells of the new machines, they are found after a while', () => {
+    const world = new World(machines(1)).create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.pass(30_000);
+    world.maas.machines.set('m-91', aMachine('m-91'));
+    world.runToPhase('running', 10 * TEST_WAITS.retryMsMax + 300_000);
+  });
+
+  test('[MA3] a shortage that lasts fails the cluster with the funnel and what to do', () => {
+    const world = new World(machines(1)).create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.runToPhase('failed', TEST_WAITS.shortageDeadlineMs + 60_000);
+    expect(world.view.failure).toMatchObject({ code: 'NO_MATCHING_MACHINE' });
+    expect(world.view.failure?.message).toMatch(/1 Ready.*Abort/);
+  });
+
+  test('[MA5] a slot whose candidates others took gets a new claim, never the old one', () => {
+    const world = new World(machines(12)).create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.run(() => world.sentVerbs('ensure-allocated').length === 2);
+    const taken = world.sentVerbs('ensure-allocated').find(({ subject }) => subject === 'workers-0.1')?.body;
+    if (taken?.verb !== 'ensure-allocated') throw new Error('no allocate');
+    for (const id of taken.candidates) world.maas.set(id, { status: 'allocated', owner: 'rival' });
+    world.runToPhase('running');
+    expect(world.view.machines[1]).toMatchObject({ slot: 'workers-0', attempt: 2 });
+    expect(world.maas.held().filter((id) => world.maas.get(id).owner === 'slipway')).toHaveLength(2);
+  });
+
+  test('[MA4] when a lost race leaves too few, everything taken goes back and the cluster waits', () => {
+    const world = new World(machines(4)).create(aCluster().withControlPlane(1).withWorkers(3).accepted());
+    world.run(() => world.sentVerbs('ensure-allocated').length === 4);
+    world.maas.set('m-02', { status: 'allocated', owner: 'rival' });
+    world.run(() => world.plan.waitingOn.some(({ code }) => code === 'no-matching-machine'));
+    world.pass(60_000);
+    expect(world.phases.at(-1)).toBe('pending');
+    expect(world.maas.held()).toEqual(['m-02']);
+    expect(world.sentVerbs('ensure-deployed')).toEqual([]);
+    world.maas.setStatus('m-02', 'ready');
+    world.relay.noticed('m-02');
+    world.runToPhase('running');
+  });
+
+  test('[MA6] an answer lost after allocate finds the same machine under the same claim', () => {
+    const world = new World(machines(4));
+    for (const id of world.maas.machines.keys()) world.maas.fates.set(id, 'allocate-answer-lost');
+    world.create(aCluster().withControlPlane(1).withWorkers(1).accepted()).runToPhase('running');
+    expect(world.maas.held()).toHaveLength(2);
+    expect(world.view.machines.map(({ attempt }) => attempt)).toEqual([1, 1]);
+    expect(world.sentVerbs('ensure-allocated').map(({ attempt }) => attempt)).toEqual([1, 1, 2, 2]);
+  });
+
+  test('[DE4] a machine that arrives late under an abandoned claim is found and given back', () => {
+    const world = new World(machines(4));
+    for (const id of world.maas.machines.keys()) world.maas.fates.set(id, 'allocate-lost-and-late');
+    world.create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.run(() => world.plan.waitingOn.some(({ code }) => code === 'MAAS_UNKNOWN_OUTCOME'));
+    world.abort();
+    world.runToPhase('deleted');
+    expect(world.now).toBeGreaterThan(TEST_WAITS.unknownClaimLookupMs);
+    expect(world.maas.held()).toEqual([]);
+  });
+
+  test('[AD2] an address that others took is chosen anew from a new inventory', () => {
+    const world = new World(machines(4));
+    world.relay.answer = (command) => {
+      if (command.body.verb !== 'ensure-address' || command.attempt > 2) return undefined;
+      return { ok: false, error: { code: 'ADDRESS_TAKEN', detail: 'all five are taken', refused: {} } };
+    };
+    world.create(aCluster().withControlPlane(1).withWorkers(1).accepted()).runToPhase('running');
+    expect(world.sentVerbs('ensure-address')).toHaveLength(3);
+    expect(world.sentVerbs('observe-inventory').length).toBeGreaterThan(1);
+  });
+
+  test('[MA7] a failure that stays is shown with what to do, tried slowly, and ends when access is given', () => {
+    const world = new World(machines(4));
+    let refused = true;
+    world.relay.answer = (command) =>
+      refused && 'account' in command.body && command.body.verb !== 'observe-cluster'
+        ? { ok: false, error: { code: 'MAAS_UNAUTHORIZED', detail: 'MAAS refuses the key' } }
+        : undefined;
+    const accepted = aCluster().withControlPlane(1).withWorkers(1).accepted();
+    world.create(accepted).pass(600_000);
+    expect(world.plan.waitingOn[0]).toMatchObject({ code: 'MAAS_UNAUTHORIZED' });
+    expect(world.plan.waitingOn[0]?.sentence).toContain('Make a new key in MAAS');
+    expect(world.sentVerbs('observe-inventory').length).toBeLessThan(60);
+    refused = false;
+    world.give({ kind: 'account-changed', at: world.now, account: accepted.account });
+    world.runToPhase('running', 120_000);
+  });
+});
