@@ -127,12 +127,13 @@ export class ClusterLogic implements ClusterRpc {
 
   /** Folds the events in, plans once, commits, and starts to carry out. Throws when the planner does: then nothing is kept. */
   #advance(events: readonly ClusterEvent[]): ClusterState | null {
-    const { brain, waits, now } = this.#ports;
+    const { brain, waits } = this.#ports;
+    const now = this.#ports.now();
     const before = this.#read();
     if (before === null && events[0]?.kind !== 'spec-accepted') return null;
-    const { state, plan } = brain.step(before, events, now(), waits);
+    const { state, plan } = brain.step(before, events, now, waits);
     if (state === null) return null;
-    this.#reportBroken(state, plan);
+    this.#reportBroken(state, plan, now);
     const text = JSON.stringify(state);
     this.#storage.commit(text === this.#stateText ? null : text, plan.wakeAt, plan.effects);
     this.#state = state;
@@ -223,8 +224,8 @@ export class ClusterLogic implements ClusterRpc {
   }
 
   /** Invariants are checked in production too, and only said: a planner that is stopped helps nobody. */
-  #reportBroken(state: ClusterState, plan: Plan): void {
-    for (const broken of this.#ports.brain.check(state, plan, this.#ports.now())) {
+  #reportBroken(state: ClusterState, plan: Plan, now: EpochMs): void {
+    for (const broken of this.#ports.brain.check(state, plan, now)) {
       this.#ports.log({ event: 'invariant-broken', cluster: state.clusterId, broken });
     }
   }

@@ -1,11 +1,12 @@
-// The unsettled commands of one gateway, and who may be changing what because of them. A command stays until its outcome is
+// The unsettled commands of one gateway. A command stays until its outcome is
 // stored by whom it belongs to (C3), is superseded (C5) or withdrawn.
 import { z } from 'zod';
-import { Command, type CommandId, isMutation } from '../../shared/command.ts';
+import { Command, type CommandId } from '../../shared/command.ts';
 import { ClusterId, type EpochMs } from '../../shared/ids.ts';
 import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
+import { endExposure, expose, settleExposure } from './exposure.ts';
 import { rowsOf, type Sql } from './sql.ts';
 
 /**
@@ -42,11 +43,7 @@ export function commandQueue(sql: Sql) {
       sql.transaction(() => {
         for (const command of commands) {
           sql.run('UPDATE queue SET session = ?, receipt_at = NULL WHERE command_id = ?', session, command.commandId);
-          if (command.clusterId === null || !isMutation(command.body.verb)) continue;
-          sql.run(
-            'INSERT OR IGNORE INTO exposure (command_id, incarnation, cluster_id, subject) VALUES (?, ?, ?, ?)',
-            ...[command.commandId, incarnation, command.clusterId, command.subject],
-          );
+          expose(sql, command, incarnation);
         }
       }),
     received: (ids: readonly CommandId[], at: EpochMs) =>
@@ -57,7 +54,7 @@ export function commandQueue(sql: Sql) {
       sql.transaction(() => {
         for (const id of ids) {
           sql.run('DELETE FROM queue WHERE command_id = ?', id);
-          sql.run('DELETE FROM exposure WHERE command_id = ?', id);
+          settleExposure(sql, id);
         }
       }),
     withdraw: (ids: readonly CommandId[], now: EpochMs) =>
@@ -71,20 +68,6 @@ export function commandQueue(sql: Sql) {
         z.object({ cluster_id: ClusterId }),
         'SELECT DISTINCT cluster_id FROM queue WHERE cluster_id IS NOT NULL',
       ).map((row) => row.cluster_id),
-    /** Subjects that an incarnation other than `mine` which ever had the lease may still be changing (L3). */
-    exposedToOthers: (mine: string, now: EpochMs, guardMs: number): { clusterId: string; subject: string }[] => {
-      // A withdrawn mutation may be under way for as long as any.
-      sql.run('DELETE FROM exposure WHERE ended_at IS NOT NULL AND ended_at <= ?', now - guardMs);
-      return rowsOf(
-        sql,
-        z.object({ cluster_id: z.string(), subject: z.string() }),
-        `SELECT DISTINCT cluster_id, subject FROM exposure
-         WHERE incarnation <> ? AND incarnation IN (SELECT incarnation FROM epoch) ORDER BY cluster_id, subject`,
-        mine,
-      ).map((row) => ({ clusterId: row.cluster_id, subject: row.subject }));
-    },
-    hasMutationsOf: (incarnation: string): boolean =>
-      sql.run('SELECT 1 FROM exposure WHERE incarnation = ? AND ended_at IS NULL LIMIT 1', incarnation).length > 0,
   };
 }
 
@@ -172,5 +155,5 @@ function isNewCluster(sql: Sql, id: ClusterId): boolean {
 
 function drop(sql: Sql, id: CommandId, now: EpochMs): void {
   sql.run('DELETE FROM queue WHERE command_id = ?', id);
-  sql.run('UPDATE exposure SET ended_at = ? WHERE command_id = ? AND ended_at IS NULL', now, id);
+  endExposure(sql, id, now);
 }

@@ -14,6 +14,7 @@ import { type ClusterNotices, clusterNotices } from './cluster-notices.ts';
 import { type CommandQueue, commandQueue } from './command-queue.ts';
 import { Delivery } from './delivery.ts';
 import { describeGateway } from './describe-gateway.ts';
+import { hasMutationsOf } from './exposure.ts';
 import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
 import { type GatewayRecord, type GatewayStorage, gatewayStorage } from './gateway-storage.ts';
 import { nextAlarm } from './next-alarm.ts';
@@ -202,7 +203,7 @@ export class GatewayLogic implements GatewayRpc {
     const sessions = readySessions(this.#ports.sockets);
     if (sessions.length < 2) return null;
     const atWork = ({ state }: Session) =>
-      state.lease !== null && !state.lapsed && this.#queue.hasMutationsOf(incarnationOf(state));
+      state.lease !== null && !state.lapsed && hasMutationsOf(this.#ports.sql, incarnationOf(state));
     return sessions.find(atWork) ?? null;
   }
 

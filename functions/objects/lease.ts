@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { EpochMs } from '../../shared/ids.ts';
 import { LEASE_MS, LEASE_RELAY_MS } from '../../shared/limits.ts';
 import { type EdgeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
-import type { CommandQueue } from './command-queue.ts';
+import { exposedToOthers } from './exposure.ts';
 import { rowsOf, type Sql } from './sql.ts';
 import { incarnationOf, type Session } from './tunnel-session.ts';
 
@@ -18,7 +18,7 @@ const EpochRow = z.object({
   until: EpochMs.nullable(),
 });
 
-export type LeasePorts = { readonly sql: Sql; readonly queue: CommandQueue; readonly guardMs: number };
+export type LeasePorts = { readonly sql: Sql; readonly guardMs: number };
 
 /** Answers a `lease-request`; keeps the grant in the session's attachment. May be repeated: that is how it is renewed. */
 export function answerLease(
@@ -37,9 +37,7 @@ export function answerLease(
   asking.socket.keep({ ...asking.state, lapsed: false, lease: { epoch: held.epoch, until: now + LEASE_MS } });
   const waitMs = Math.max(0, held.granted_at + ports.guardMs - now);
   const guards =
-    waitMs === 0
-      ? []
-      : ports.queue.exposedToOthers(mine, now, ports.guardMs).map((subject) => ({ ...subject, waitMs }));
+    waitMs === 0 ? [] : exposedToOthers(ports.sql, mine, now, ports.guardMs).map((subject) => ({ ...subject, waitMs }));
   // The relay counts from its request and must be through before the edge is.
   return { v: PROTOCOL_VERSION, type: 'lease', epoch: held.epoch, durationMs: LEASE_RELAY_MS, guards };
 }
