@@ -1,7 +1,8 @@
 import { env } from 'cloudflare:workers';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { pageOf } from '../../functions/api/page.ts';
+import { ClusterObject } from '../../functions/objects/cluster-object.ts';
 import { openCatalogue } from '../../functions/store/catalogue.ts';
 import { findCluster, projectCluster } from '../../functions/store/clusters.ts';
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
@@ -9,7 +10,8 @@ import { ClusterSummary, ClusterView, TimelineEntry } from '../../shared/cluster
 import { AccountView } from '../../shared/gateway-view.ts';
 import type { ClusterId, Scope } from '../../shared/ids.ts';
 import { DELETED_CLUSTER_KEPT_MS } from '../../shared/limits.ts';
-import type { ProblemCode } from '../../shared/problem.ts';
+import { apiFailure, type ProblemCode } from '../../shared/problem.ts';
+import { err, ok } from '../../shared/result.ts';
 import { type ApiGateway, accountOk, answerNext, connectGateway } from './api-gateway.ts';
 import { answerOf, callApi, makeOtherTenant, problemOf, setUp } from './call-api.ts';
 
@@ -80,6 +82,21 @@ describe('a cluster', () => {
     expect(rest.items.map((entry) => entry.seq)).not.toContain(first?.seq);
   });
 
+  test('tells what happens as events, and resumes by Last-Event-ID', async () => {
+    const { id } = await create();
+    const open = async (headers: Record<string, string>) => {
+      const response = await callApi('GET', `/v1/clusters/${id}/events`, { key: admin, headers });
+      expect(response.headers.get('content-type')).toBe('text/event-stream');
+      const reader = response.body?.getReader();
+      const text = new TextDecoder().decode((await reader?.read())?.value);
+      await reader?.cancel();
+      return text;
+    };
+    expect(await open({})).toMatch(/^id: \d+\nevent: timeline\ndata: \{.*\}\n\n/);
+    const resumed = await open({ 'last-event-id': '999' });
+    expect(resumed).toMatch(/^event: phase\ndata: \{"phase":"pending"/);
+  });
+
   test('is accepted while its gateway is away, and says what it waits for', async () => {
     const away = await connectGateway(admin, 'away');
     const awayAccount = await createAccount(away, 'away');
@@ -141,7 +158,7 @@ describe('a cluster is refused', () => {
     ],
     ['an unknown layer', { parameters: { kubernets: {} } }, 'PROFILE_PARAMETER_UNKNOWN', /kubernetes\?/],
     ['a layer made another', { parameters: { kubernetes: { kind: 'os' } } }, 'PROFILE_PARAMETER_UNKNOWN'],
-    ['a wrong value', { parameters: { kubernetes: { version: 'latest' } } }, 'BODY_INVALID', undefined],
+    ['a wrong value', { parameters: { kubernetes: { version: 'latest' } } }, 'BODY_INVALID'],
     ['a name of capitals', { name: 'Cluster' }, 'BODY_INVALID'],
     ['a name too long', { name: 'a'.repeat(33) }, 'BODY_INVALID'],
     [
@@ -199,6 +216,16 @@ describe('the end', () => {
     expect(['aborting', 'deleted']).toContain(view.phase);
     const again = await at('POST', `${id}/abort`);
     expect(again.status).toBe(202);
+  });
+
+  test('of a provisioned cluster is a deletion, in the name of the key that asked', async () => {
+    const { id, name } = await create();
+    const view = await answerOf(at('GET', id), 200, ClusterView);
+    vi.spyOn(ClusterObject.prototype, 'requestAbort').mockResolvedValueOnce(err(apiFailure('USE_DELETE')));
+    await problemOf(at('POST', `${id}/abort`), 'USE_DELETE');
+    const deletion = vi.spyOn(ClusterObject.prototype, 'requestDeletion').mockResolvedValueOnce(ok(view));
+    await answerOf(at('DELETE', `${id}?confirm=${name}`), 202, ClusterView);
+    expect(deletion).toHaveBeenCalledWith('admin');
   });
 });
 
