@@ -77,7 +77,7 @@ ask() {
   mv -f bootstrap.new bootstrap && printf '%s' "$1" >served-by
 }
 
-fetch() {
+fetch_script() {
   local relay pause=1 calm
   while ! expired; do
     calm=no
@@ -144,7 +144,7 @@ run() {
   local status pause=1
   [ ! -e finished ] || exit 0
   if command -v flock >/dev/null; then exec 9>lock; flock -n 9 || exit 0; fi
-  [ -s bootstrap ] || fetch || exit ${ENROL_GAVE_UP}
+  [ -s bootstrap ] || fetch_script || exit ${ENROL_GAVE_UP}
   [ -e acknowledged ] || acknowledge
   bash ./bootstrap 9>&-
   status=$?

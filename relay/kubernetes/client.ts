@@ -25,9 +25,17 @@ const WATCH_SECONDS = 25;
 const PAGE_SIZE = '500';
 const PAGES_MAX = 100;
 
-/** @param server `https://<virtual ip>:6443`. Nothing is sent before the first call. Close it when done. */
-export function createKubernetesApi(server: string, identity: ClusterIdentity, clock: Clock): KubernetesApi {
-  const connection = new ClusterConnection(server, identity, clock);
+/**
+ * Nothing is sent before the first call. Close it when done.
+ * @param server `https://<virtual ip>:6443`  @param callMsMax only tests have another
+ */
+export function createKubernetesApi(
+  server: string,
+  identity: ClusterIdentity,
+  clock: Clock,
+  callMsMax?: number,
+): KubernetesApi {
+  const connection = new ClusterConnection(server, identity, clock, callMsMax);
   const discovery = createDiscovery(connection);
   return {
     readiness: () => readiness(connection),

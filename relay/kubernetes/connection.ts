@@ -93,13 +93,24 @@ export class ClusterConnection {
   readonly #server: string;
   readonly #transport = new IsomorphicFetchHttpLibrary();
 
-  constructor(server: string, identity: ClusterIdentity, clock: Clock) {
+  readonly #callMsMax: number;
+
+  constructor(server: string, identity: ClusterIdentity, clock: Clock, callMsMax = CALL_MS_MAX) {
+    this.#callMsMax = callMsMax;
     this.#config = new ClusterConfig(server, identity, clock);
     this.#server = server;
   }
 
   /** The parsed JSON, or the text of an answer that is not JSON. */
   async call(request: ApiRequest): Promise<Result<unknown, KubernetesFailure>> {
+    if (request.path.split('/').some((segment) => segment === '.' || segment === '..')) {
+      return err({
+        code: 'KUBERNETES_REFUSED',
+        status: 400,
+        reason: 'BadRequest',
+        detail: 'a name that would be a path',
+      });
+    }
     try {
       const answer = await this.#send(request);
       const text = await answer.body.text();
@@ -143,7 +154,7 @@ export class ClusterConnection {
       context.setHeaderParam('content-type', request.contentType ?? 'application/json');
       context.setBody(JSON.stringify(request.body));
     }
-    context.setSignal(AbortSignal.timeout(CALL_MS_MAX));
+    context.setSignal(AbortSignal.timeout(this.#callMsMax));
     await this.#config.applySecurityAuthentication(context);
     return this.#transport.send(context).toPromise();
   }

@@ -40,9 +40,16 @@ const KUBERNETES_SCHEMA = new Schema([
 ]);
 
 const ObjectForm = z.looseObject({
-  apiVersion: z.string().regex(/^([a-z0-9.-]+\/)?[a-z0-9]+$/),
+  apiVersion: z.string().regex(/^([a-z0-9]([a-z0-9.-]*[a-z0-9])?\/)?[a-z0-9]+$/),
   kind: z.string().regex(/^[A-Za-z0-9]+$/),
-  metadata: z.looseObject({ name: z.string().min(1).max(253), namespace: z.string().min(1).max(63).optional() }),
+  metadata: z.looseObject({
+    // What every kind forbids in a name: it becomes a part of a path.
+    name: z.string().regex(/^(?!\.{1,2}$)[^/%\0]{1,253}$/),
+    namespace: z
+      .string()
+      .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
+      .optional(),
+  }),
 });
 const ListForm = z.looseObject({ kind: z.string().endsWith('List'), items: z.array(z.unknown()) });
 

@@ -5,6 +5,7 @@ import { createNodePorts } from '../../relay/adapters/node-ports.ts';
 import { ENROLMENT_SERVER_NAME } from '../../relay/bootstrap/render-user-data.ts';
 import type { CommandContext } from '../../relay/commands/handler.ts';
 import { type Enrolment, startEnrolment } from '../../relay/enrolment/start-enrolment.ts';
+import type { KubernetesApi } from '../../relay/kubernetes/kubernetes-api.ts';
 import { createLog } from '../../relay/log.ts';
 import type { Disk, Ports } from '../../relay/ports.ts';
 import { Claim } from '../../shared/claim.ts';
@@ -90,6 +91,28 @@ export function sealedFor(
   about: Pick<SealedSecret, 'purpose' | 'recordId' | 'version'>,
 ): SealedSecret {
   return { v: 1, ...about, encapsulatedKey: 'x', ciphertext: Buffer.from(plain).toString('base64url') };
+}
+
+const notPlayed = (): never => {
+  throw new Error('this call is not played here');
+};
+
+/** A Kubernetes API of which only `part` may be called. */
+export function playKubernetes(part: Partial<KubernetesApi>): KubernetesApi {
+  return {
+    readiness: notPlayed,
+    listNodes: notPlayed,
+    watchNodes: notPlayed,
+    readNode: notPlayed,
+    cordonNode: notPlayed,
+    deleteNode: notPlayed,
+    listPodsOn: notPlayed,
+    evictPod: notPlayed,
+    createSecret: notPlayed,
+    apply: notPlayed,
+    close: async () => {},
+    ...part,
+  };
 }
 
 export type EnrolmentBench = {

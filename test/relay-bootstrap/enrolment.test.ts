@@ -6,7 +6,17 @@ import type { KubernetesApi } from '../../relay/kubernetes/kubernetes-api.ts';
 import { FilledDocument } from '../../shared/enrolment.ts';
 import { SystemId } from '../../shared/ids.ts';
 import { err, ok } from '../../shared/result.ts';
-import { CLAIM, contextFor, type EnrolmentBench, KEY, realPorts, SYSTEM_ID, speak, startBench } from './bench.ts';
+import {
+  CLAIM,
+  contextFor,
+  type EnrolmentBench,
+  KEY,
+  playKubernetes,
+  realPorts,
+  SYSTEM_ID,
+  speak,
+  startBench,
+} from './bench.ts';
 import { aDocument, bootstrapBody } from './documents.ts';
 
 const HOUR_MS = 3_600_000;
@@ -38,9 +48,7 @@ const aReport = {
 function hold(on: EnrolmentBench, document = aDocument(), api: Partial<KubernetesApi> = {}, server?: string) {
   const stop = new AbortController();
   const body = bootstrapBody(identity, document, server);
-  const full = { close: async () => {}, ...api };
-  // A stand-in of the calls that are used.
-  const dial = { kubernetes: () => full as KubernetesApi };
+  const dial = { kubernetes: () => playKubernetes(api) };
   const outcome = ensureBootstrap({ ...on.enrolment, dial })(body, contextFor(body, realPorts(), stop.signal));
   return { outcome, stop };
 }

@@ -156,6 +156,18 @@ describe('an API that is none', () => {
     }
   });
 
+  test('silence, at once and in the middle of an answer', async () => {
+    const { url } = await startScripted(ending, (request, response) => {
+      if (request.url === '/readyz') return;
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.write('{');
+    });
+    const api = createKubernetesApi(url, identity, realPorts().clock, 200);
+    ending.add(() => api.close());
+    expect((await api.readiness()).ready).toBe(false);
+    expect(await api.listNodes()).toMatchObject({ ok: false, error: { code: 'KUBERNETES_UNREACHABLE' } });
+  });
+
   test('TLS connections are kept for many calls, with the certificate of the relay', async () => {
     const names = new Set<string>();
     let connections = 0;

@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { issueWithNewKey, type KeyAndCertificate } from '../../relay/bootstrap/certificate-authority.ts';
+import type { KeyAndCertificate } from '../../relay/bootstrap/certificate-authority.ts';
 import {
   type ClusterIdentity,
   makeClusterIdentity,
@@ -13,7 +13,8 @@ import {
 import { createKubernetesApi } from '../../relay/kubernetes/client.ts';
 import type { KubernetesApi } from '../../relay/kubernetes/kubernetes-api.ts';
 import type { ClusterAccess } from '../../shared/command.ts';
-import { type Startup, startKubernetesApi } from '../lab/kubernetes/kubernetes-api.ts';
+import { issueKeyPair, loadAuthority } from '../lab/kubernetes/certificate-authority.ts';
+import { startKubernetesApi } from '../lab/kubernetes/kubernetes-api.ts';
 import { realPorts, sealedFor } from '../relay-bootstrap/bench.ts';
 
 export const identity: ClusterIdentity = await makeClusterIdentity('berlin', Date.now());
@@ -36,6 +37,9 @@ export function createEnding() {
   };
 }
 export type Ending = ReturnType<typeof createEnding>;
+
+/** A server's first minute, as the lab plays it. */
+type Startup = NonNullable<Parameters<typeof startKubernetesApi>[0]['startup']>;
 
 export async function startCluster(ending: Ending, startup?: Startup) {
   const lab = await startKubernetesApi({
@@ -63,11 +67,10 @@ export async function startScripted(
 ): Promise<{ url: string; port: number; api: KubernetesApi; sockets: Set<Socket> }> {
   const authority = given.authority ?? identity.ca;
   const address = given.address ?? '127.0.0.1';
-  const serving = await issueWithNewKey(authority, {
-    subject: { commonName: 'kube-apiserver', organizations: [] },
+  const serving = await issueKeyPair(await loadAuthority(authority), {
+    commonName: 'kube-apiserver',
     usage: 'server',
-    dnsNames: ['localhost'],
-    validity: { from: Date.now() - 60_000, until: Date.now() + 600_000 },
+    names: ['localhost', address],
   });
   const server = createServer(
     { cert: serving.certPem, key: serving.keyPem, ca: authority.certPem, requestCert: true, rejectUnauthorized: true },
