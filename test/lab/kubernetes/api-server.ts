@@ -79,28 +79,29 @@ function timeoutOf(request: ApiRequest): number | undefined {
   return Number(match[1]) * unit;
 }
 
-/** Makes the request handler. It never throws: a bug becomes a 500 that says so. */
-export function createHandler(
-  deps: ApiServerDeps,
-): (request: IncomingMessage, response: ServerResponse, socket: TLSSocket) => Promise<void> {
-  const { cluster } = deps;
-  const { etcd, options } = cluster;
+/** The request handler of one API server. It never throws: a bug becomes a 500 that says so. */
+export class ApiServer {
+  readonly #deps: ApiServerDeps;
+
+  constructor(deps: ApiServerDeps) {
+    this.#deps = deps;
+  }
 
   /** True once etcd has a quorum; false when the time is over first. */
-  function quorum(waitMs: number, abandoned: () => boolean): Promise<boolean> {
+  readonly #quorum = (waitMs: number, abandoned: () => boolean): Promise<boolean> => {
     return new Promise((resolve) => {
       const until = Date.now() + waitMs;
       const look = (): void => {
-        if (etcd.hasQuorum()) resolve(true);
+        if (this.#deps.cluster.etcd.hasQuorum()) resolve(true);
         else if (abandoned() || Date.now() >= until) resolve(false);
         else setTimeout(look, QUORUM_POLL_MS).unref();
       };
       look();
     });
-  }
+  };
 
-  function userOf(message: IncomingMessage, request: ApiRequest, socket: TLSSocket): Result<User, ApiFailure> {
-    const user = deps.authenticate(message.headers, socket);
+  readonly #userOf = (message: IncomingMessage, request: ApiRequest, socket: TLSSocket): Result<User, ApiFailure> => {
+    const user = this.#deps.authenticate(message.headers, socket);
     if (!user.ok) return user;
     const other = impersonated(message.headers);
     if (!other.ok) return other;
@@ -115,10 +116,10 @@ export function createHandler(
     };
     if (
       mayAccess(
-        cluster.store,
+        this.#deps.cluster.store,
         user.value,
         { verb: 'impersonate', target, path: request.path },
-        deps.phase() !== 'roles',
+        this.#deps.phase() !== 'roles',
       )
     )
       return ok(other.value);
@@ -126,45 +127,46 @@ export function createHandler(
     if (asked === undefined) return err(refusal(user.value, request, 'impersonate', undefined));
     const verb = `impersonate-on:user-info:${request.verb}`;
     return err(refusal(user.value, request, verb, { ...asked, name: '' }));
-  }
+  };
 
-  async function healthOf(request: ApiRequest, response: ServerResponse): Promise<void> {
+  readonly #healthOf = async (request: ApiRequest, response: ServerResponse): Promise<void> => {
     // The server asks etcd and waits for it before it says no.
     const asksEtcd =
       !request.query.getAll('exclude').includes('etcd') &&
       (request.path.split('/').length <= 2 || request.path.includes('etcd'));
-    if (asksEtcd && !etcd.hasQuorum()) await quorum(options.timings.etcdCheckMs, () => response.destroyed);
-    send(response, health(request, deps.phase(), etcd.hasQuorum()), FLOW);
-  }
+    if (asksEtcd && !this.#deps.cluster.etcd.hasQuorum())
+      await this.#quorum(this.#deps.cluster.options.timings.etcdCheckMs, () => response.destroyed);
+    send(response, health(request, this.#deps.phase(), this.#deps.cluster.etcd.hasQuorum()), FLOW);
+  };
 
   /** Lets a request through to the store when etcd answers. Reads that get no answer end without one, as recorded. */
-  async function passesEtcd(call: Call, response: ServerResponse, socket: TLSSocket): Promise<boolean> {
-    if (etcd.hasQuorum() || call.resource.createOnly) return true;
+  readonly #passesEtcd = async (call: Call, response: ServerResponse, socket: TLSSocket): Promise<boolean> => {
+    if (this.#deps.cluster.etcd.hasQuorum() || call.resource.createOnly) return true;
     const reading = ['get', 'list', 'watch'].includes(call.request.verb);
     if (reading && call.request.verb !== 'get' && call.request.query.get('resourceVersion') === '0') return true;
-    const waitMs = timeoutOf(call.request) ?? options.timings.writeTimeoutMs;
-    if (await quorum(waitMs, () => response.destroyed)) return true;
+    const waitMs = timeoutOf(call.request) ?? this.#deps.cluster.options.timings.writeTimeoutMs;
+    if (await this.#quorum(waitMs, () => response.destroyed)) return true;
     if (reading) socket.destroy();
     else send(response, timedOut());
     return false;
-  }
+  };
 
-  async function resourceOf(
+  readonly #resourceOf = async (
     request: ApiRequest,
     user: User,
     message: IncomingMessage,
     response: ServerResponse,
     socket: TLSSocket,
-  ): Promise<void> {
+  ): Promise<void> => {
     const { target } = request;
     if (target === undefined) return;
-    const found = findKind(cluster, target);
+    const found = findKind(this.#deps.cluster, target);
     if (isAnswer(found)) return send(response, found, FLOW);
     const body = await readBody(message);
     if (!body.ok) return send(response, failed(body.error), FLOW);
     const call: Call = {
-      cluster,
-      accounts: deps.accounts,
+      cluster: this.#deps.cluster,
+      accounts: this.#deps.accounts,
       request,
       target,
       resource: found.resource,
@@ -173,7 +175,7 @@ export function createHandler(
       headers: message.headers,
       body: body.value,
     };
-    if (!(await passesEtcd(call, response, socket))) return;
+    if (!(await this.#passesEtcd(call, response, socket))) return;
     if (request.verb !== 'watch' || found.resource.createOnly) return send(response, handle(call), FLOW);
     const watch = prepareWatch(call);
     if (!watch.ok) return send(response, failed(watch.error), FLOW);
@@ -186,32 +188,34 @@ export function createHandler(
     });
     response.flushHeaders();
     watch.value.stream(response);
-  }
+  };
 
-  async function serve(message: IncomingMessage, response: ServerResponse, socket: TLSSocket): Promise<void> {
+  readonly #serve = async (message: IncomingMessage, response: ServerResponse, socket: TLSSocket): Promise<void> => {
     const request = parseRequest(message.method ?? 'GET', message.url ?? '/');
-    const user = userOf(message, request, socket);
+    const user = this.#userOf(message, request, socket);
     if (!user.ok) return send(response, failed(user.error));
     const question = { verb: request.verb, target: request.target, path: request.path };
-    if (!mayAccess(cluster.store, user.value, question, deps.phase() !== 'roles')) {
+    if (!mayAccess(this.#deps.cluster.store, user.value, question, this.#deps.phase() !== 'roles')) {
       return send(response, failed(refusal(user.value, request, request.verb, request.target)), FLOW);
     }
-    if (isHealthPath(request.path)) return healthOf(request, response);
+    if (isHealthPath(request.path)) return this.#healthOf(request, response);
     const discovered =
-      request.verb === 'get' || request.verb === 'list' ? discover(cluster, request.path, deps.endpoint) : undefined;
+      request.verb === 'get' || request.verb === 'list'
+        ? discover(this.#deps.cluster, request.path, this.#deps.endpoint)
+        : undefined;
     if (discovered !== undefined) return send(response, discovered, FLOW);
-    if (request.target !== undefined) return resourceOf(request, user.value, message, response, socket);
+    if (request.target !== undefined) return this.#resourceOf(request, user.value, message, response, socket);
     const played =
       request.path === '/metrics' ||
       request.path.startsWith('/openid') ||
       request.path.startsWith('/.well-known') ||
       request.path.startsWith('/logs');
     send(response, played ? failed(notModelled(`the path ${request.path}`)) : pageNotFound(), FLOW);
-  }
+  };
 
-  return async (message, response, socket) => {
+  readonly handle = async (message: IncomingMessage, response: ServerResponse, socket: TLSSocket): Promise<void> => {
     try {
-      await serve(message, response, socket);
+      await this.#serve(message, response, socket);
     } catch (error) {
       const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
       if (response.headersSent) socket.destroy();

@@ -9,12 +9,12 @@ import { reconcileBudgets } from './disruption-budgets.ts';
 import type { EtcdFailure } from './etcd.ts';
 import { createEtcd } from './etcd.ts';
 import { createGarbageCollector } from './garbage.ts';
-import { createNodes } from './nodes.ts';
-import { createPods } from './pods.ts';
+import { Nodes } from './nodes.ts';
+import { Pods } from './pods.ts';
 import type { SeedOptions } from './seed.ts';
 import { reconcileClusterInfo, reconcileNamespaceDefaults, seedCluster } from './seed.ts';
 import { createSigner } from './signing-requests.ts';
-import { createStore } from './store.ts';
+import { Store } from './store.ts';
 import type { Timings } from './timings.ts';
 import { createWorkloads } from './workloads.ts';
 
@@ -32,7 +32,7 @@ export type Cluster = ReturnType<typeof createCluster>;
 /** Makes a cluster as `kubeadm init` leaves it, without nodes. `stop` ends its timers. */
 export function createCluster(options: ClusterOptions) {
   const { clock, timings } = options;
-  const store = createStore(clock, options.newUid ?? randomUUID);
+  const store = new Store(clock, options.newUid ?? randomUUID);
   let dirty = false;
   let stopped = false;
   let cancel = (): void => {};
@@ -42,8 +42,8 @@ export function createCluster(options: ClusterOptions) {
     cancel = clock.after(timings.reconcileMs, reconcile);
   };
   const etcd = createEtcd(() => touch());
-  let pods: ReturnType<typeof createPods> | undefined;
-  const nodes = createNodes({
+  let pods: Pods | undefined;
+  const nodes = new Nodes({
     store,
     clock,
     timings,
@@ -51,7 +51,7 @@ export function createCluster(options: ClusterOptions) {
     writable: etcd.hasQuorum,
     onLost: (name) => pods?.markNodeLost(name),
   });
-  const kubelets = createPods(store, clock, timings, nodes.isAlive);
+  const kubelets = new Pods(store, clock, timings, nodes.isAlive);
   pods = kubelets;
   const workloads = createWorkloads(store, kubelets, clock);
   const customResources = createCustomResources(store, clock, timings);

@@ -52,7 +52,6 @@ function isNetworkPlugin(daemonSet: JsonObject): boolean {
   return namespaceOf(daemonSet) === 'kube-system' || CNI_NAMESPACE.test(namespaceOf(daemonSet));
 }
 
-export type Nodes = ReturnType<typeof createNodes>;
 type Deps = {
   readonly store: Store;
   readonly clock: Clock;
@@ -63,157 +62,172 @@ type Deps = {
 };
 
 /** Plays kubelets and the node controllers. `reconcile` brings every Node in line and may be called at any time. */
-export function createNodes({ store, clock, timings, version, writable, onLost }: Deps) {
-  const kubelets = new Map<string, Kubelet>();
-  const subnets = new Map<string, number>();
+export class Nodes {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #timings: Timings;
+  readonly #version: string;
+  readonly #writable: () => boolean;
+  readonly #onLost: (node: string) => void;
+  readonly #kubelets = new Map<string, Kubelet>();
+  readonly #subnets = new Map<string, number>();
+
+  constructor(deps: Deps) {
+    this.#store = deps.store;
+    this.#clock = deps.clock;
+    this.#timings = deps.timings;
+    this.#version = deps.version;
+    this.#writable = deps.writable;
+    this.#onLost = deps.onLost;
+  }
 
   /** A node somebody posted over HTTP has no kubelet here: it is taken at its word. */
-  const isAlive = (name: string): boolean => {
-    const kubelet = kubelets.get(name);
+  readonly isAlive = (name: string): boolean => {
+    const kubelet = this.#kubelets.get(name);
     if (kubelet !== undefined) return kubelet.alive;
-    const node = store.get(NODES, '', name);
+    const node = this.#store.get(NODES, '', name);
     return node.ok && readinessOf(node.value) === 'True';
   };
 
-  function readiness(kubelet: Kubelet): Readiness {
+  readonly #readiness = (kubelet: Kubelet): Readiness => {
     if (!kubelet.alive && kubelet.lost) return SILENT;
     if (kubelet.forced !== undefined) return kubelet.forced;
     return kubelet.networkUp ? READY : NO_CNI;
-  }
+  };
 
-  function reportStatus(name: string): void {
-    const kubelet = kubelets.get(name);
+  readonly #reportStatus = (name: string): void => {
+    const kubelet = this.#kubelets.get(name);
     if (kubelet === undefined || (!kubelet.alive && !kubelet.lost)) return;
-    store.change(NODES, '', name, (node) => setReadiness(node, readiness(kubelet), clock.now()));
-  }
+    this.#store.change(NODES, '', name, (node) => setReadiness(node, this.#readiness(kubelet), this.#clock.now()));
+  };
 
-  function bringUpNetwork(name: string, kubelet: Kubelet): void {
-    const applied = store.all(DAEMON_SETS).some(isNetworkPlugin);
+  readonly #bringUpNetwork = (name: string, kubelet: Kubelet): void => {
+    const applied = this.#store.all(DAEMON_SETS).some(isNetworkPlugin);
     if (kubelet.networkUp || !kubelet.alive || !(applied || kubelet.spec.cniConfigured === true)) return;
-    clock.after(timings.cniReadyMs, () => {
+    this.#clock.after(this.#timings.cniReadyMs, () => {
       kubelet.networkUp = true;
-      if (kubelets.get(name) === kubelet && writable()) reportStatus(name);
+      if (this.#kubelets.get(name) === kubelet && this.#writable()) this.#reportStatus(name);
     });
-  }
+  };
 
   /** Steps of the node controllers, one write each as recorded: the ttl annotation, the pod CIDR, the taints. */
-  function reconcileNode(name: string): void {
-    store.change(NODES, '', name, (node) => {
+  readonly #reconcileNode = (name: string): void => {
+    this.#store.change(NODES, '', name, (node) => {
       const metadata = grow(node, 'metadata');
       grow(metadata, 'annotations')['node.alpha.kubernetes.io/ttl'] ??= '0';
     });
-    if (!subnets.has(name)) subnets.set(name, subnets.size);
-    store.change(NODES, '', name, (node) => {
+    if (!this.#subnets.has(name)) this.#subnets.set(name, this.#subnets.size);
+    this.#store.change(NODES, '', name, (node) => {
       const spec = grow(node, 'spec');
       if (spec.podCIDR !== undefined) return;
-      spec.podCIDR = `10.244.${subnets.get(name) ?? 0}.0/24`;
+      spec.podCIDR = `10.244.${this.#subnets.get(name) ?? 0}.0/24`;
       spec.podCIDRs = [spec.podCIDR];
     });
-    store.change(NODES, '', name, (node) => setLifecycleTaints(node, clock.now()));
-  }
+    this.#store.change(NODES, '', name, (node) => setLifecycleTaints(node, this.#clock.now()));
+  };
 
-  function reconcile(): void {
-    for (const node of store.all(NODES)) {
+  readonly reconcile = (): void => {
+    for (const node of this.#store.all(NODES)) {
       const name = nameOf(node);
-      const kubelet = kubelets.get(name);
+      const kubelet = this.#kubelets.get(name);
       if (kubelet !== undefined) {
-        bringUpNetwork(name, kubelet);
-        if (kubelet.lost || readinessOf(node) !== readiness(kubelet).status) reportStatus(name);
+        this.#bringUpNetwork(name, kubelet);
+        if (kubelet.lost || readinessOf(node) !== this.#readiness(kubelet).status) this.#reportStatus(name);
       }
-      reconcileNode(name);
+      this.#reconcileNode(name);
     }
-    for (const lease of store.all(LEASES, 'kube-node-lease')) {
-      if (!store.get(NODES, '', nameOf(lease)).ok) store.remove(LEASES, 'kube-node-lease', nameOf(lease));
+    for (const lease of this.#store.all(LEASES, 'kube-node-lease')) {
+      if (!this.#store.get(NODES, '', nameOf(lease)).ok) this.#store.remove(LEASES, 'kube-node-lease', nameOf(lease));
     }
-  }
+  };
 
-  function createMirrors(node: JsonObject): void {
-    for (const pod of mirrorPods(node, version)) {
+  readonly #createMirrors = (node: JsonObject): void => {
+    for (const pod of mirrorPods(node, this.#version)) {
       const spec = grow(pod, 'spec');
       defaultPodSpec(spec, false);
       // A static pod has no service account.
       delete spec.serviceAccountName;
       delete spec.serviceAccount;
-      if (!store.get(PODS, namespaceOf(pod), nameOf(pod)).ok)
-        store.create(PODS, bookedTo('kubelet', pod, timestamp(clock.now())));
+      if (!this.#store.get(PODS, namespaceOf(pod), nameOf(pod)).ok)
+        this.#store.create(PODS, bookedTo('kubelet', pod, timestamp(this.#clock.now())));
     }
-  }
+  };
 
-  function renewLease(node: JsonObject): void {
-    const renewed = store.change(LEASES, 'kube-node-lease', nameOf(node), (lease) => {
-      grow(lease, 'spec').renewTime = microTimestamp(clock.now());
+  readonly #renewLease = (node: JsonObject): void => {
+    const renewed = this.#store.change(LEASES, 'kube-node-lease', nameOf(node), (lease) => {
+      grow(lease, 'spec').renewTime = microTimestamp(this.#clock.now());
     });
     if (renewed === undefined)
-      store.create(LEASES, bookedTo('kubelet', nodeLease(node, clock.now()), timestamp(clock.now())));
-  }
+      this.#store.create(LEASES, bookedTo('kubelet', nodeLease(node, this.#clock.now()), timestamp(this.#clock.now())));
+  };
 
   /**
    * A kubelet starts and registers its node, or takes up the one there is (its labels are put back, its taints are not).
    * May be repeated. Fails with the API's own failure when etcd has no quorum.
    */
-  function registerNode(spec: NodeSpec): Result<JsonObject, ApiFailure> {
-    if (!writable()) return { ok: false, error: timedOut() };
-    const known = kubelets.get(spec.name);
-    kubelets.set(spec.name, {
+  readonly registerNode = (spec: NodeSpec): Result<JsonObject, ApiFailure> => {
+    if (!this.#writable()) return { ok: false, error: timedOut() };
+    const known = this.#kubelets.get(spec.name);
+    this.#kubelets.set(spec.name, {
       spec,
       alive: true,
       lost: false,
       networkUp: known?.networkUp ?? false,
       forced: undefined,
     });
-    const time = timestamp(clock.now());
-    const fresh = registeredNode(spec, version, clock.now());
-    const created = store.create(NODES, bookedTo('kubelet', fresh, time));
+    const time = timestamp(this.#clock.now());
+    const fresh = registeredNode(spec, this.#version, this.#clock.now());
+    const created = this.#store.create(NODES, bookedTo('kubelet', fresh, time));
     if (!created.ok) {
-      store.change(NODES, '', spec.name, (node) =>
+      this.#store.change(NODES, '', spec.name, (node) =>
         Object.assign(grow(grow(node, 'metadata'), 'labels'), nodeLabels(spec)),
       );
-      reportStatus(spec.name);
+      this.#reportStatus(spec.name);
     }
-    const node = created.ok ? created : store.get(NODES, '', spec.name);
+    const node = created.ok ? created : this.#store.get(NODES, '', spec.name);
     if (!node.ok) return node;
-    renewLease(node.value);
-    if (spec.role === 'control-plane') createMirrors(node.value);
+    this.#renewLease(node.value);
+    if (spec.role === 'control-plane') this.#createMirrors(node.value);
     return ok(node.value);
-  }
+  };
 
   /** Holds a node at a readiness until told otherwise; `true` lets it follow its kubelet again. */
-  function setNodeReady(name: string, isReady: boolean, reason = 'KubeletNotReady', message = reason): void {
-    const kubelet = kubelets.get(name);
+  readonly setNodeReady = (name: string, isReady: boolean, reason = 'KubeletNotReady', message = reason): void => {
+    const kubelet = this.#kubelets.get(name);
     if (kubelet === undefined) return;
     kubelet.forced = isReady ? undefined : { status: 'False', reason, message };
     if (isReady) kubelet.networkUp = true;
-    if (writable()) reportStatus(name);
-  }
+    if (this.#writable()) this.#reportStatus(name);
+  };
 
   /** The machine stops answering: after the grace its node is Unknown and tainted, its pods unready. */
-  function kubeletGone(name: string): void {
-    const kubelet = kubelets.get(name);
+  readonly kubeletGone = (name: string): void => {
+    const kubelet = this.#kubelets.get(name);
     if (kubelet === undefined || !kubelet.alive) return;
     kubelet.alive = false;
-    clock.after(timings.kubeletGraceMs, () => {
-      if (kubelet.alive || kubelets.get(name) !== kubelet) return;
+    this.#clock.after(this.#timings.kubeletGraceMs, () => {
+      if (kubelet.alive || this.#kubelets.get(name) !== kubelet) return;
       kubelet.lost = true;
-      if (!writable()) return;
-      reportStatus(name);
-      onLost(name);
+      if (!this.#writable()) return;
+      this.#reportStatus(name);
+      this.#onLost(name);
     });
-  }
+  };
 
   /** The kubelet speaks (again): its lease is renewed and its node follows it. Registers nothing by itself. */
-  function heartbeat(name: string): void {
-    const kubelet = kubelets.get(name);
+  readonly heartbeat = (name: string): void => {
+    const kubelet = this.#kubelets.get(name);
     if (kubelet === undefined) return;
     kubelet.alive = true;
     kubelet.lost = false;
-    if (!writable()) return;
-    const node = store.get(NODES, '', name);
-    if (node.ok) renewLease(node.value);
-    reportStatus(name);
-  }
+    if (!this.#writable()) return;
+    const node = this.#store.get(NODES, '', name);
+    if (node.ok) this.#renewLease(node.value);
+    this.#reportStatus(name);
+  };
 
-  function listNodes(): NodeView[] {
-    return store.all(NODES).map((node) => {
+  readonly listNodes = (): NodeView[] => {
+    return this.#store.all(NODES).map((node) => {
       const ready = list(node, 'status', 'conditions').find((condition) => text(condition, 'type') === 'Ready');
       const status = text(ready, 'status');
       const labels = grow(grow(structuredClone(node), 'metadata'), 'labels');
@@ -229,16 +243,5 @@ export function createNodes({ store, clock, timings, version, writable, onLost }
         unschedulable: grow(structuredClone(node), 'spec').unschedulable === true,
       };
     });
-  }
-
-  return {
-    registerNode,
-    setNodeReady,
-    kubeletGone,
-    heartbeat,
-    listNodes,
-    isAlive,
-    reconcile,
-    isKnown: (name: string) => kubelets.has(name),
   };
 }

@@ -58,34 +58,43 @@ const nodeIsReady = (node: Json): boolean =>
     (condition) => text(condition, 'type') === 'Ready' && text(condition, 'status') === 'True',
   );
 
-export type Pods = ReturnType<typeof createPods>;
-
 /** Plays scheduler, kubelets and pod collector on a store. `reconcile` may be called at any time, any number of times. */
-export function createPods(store: Store, clock: Clock, timings: Timings, isAlive: (node: string) => boolean) {
-  const pending = new Map<string, () => void>();
-  let addresses = 1;
+export class Pods {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #timings: Timings;
+  readonly #isAlive: (node: string) => boolean;
+  readonly #pending = new Map<string, () => void>();
+  #addresses = 1;
+
+  constructor(store: Store, clock: Clock, timings: Timings, isAlive: (node: string) => boolean) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#timings = timings;
+    this.#isAlive = isAlive;
+  }
 
   /** Runs `work` once for a pod and a purpose after a delay, however often it is asked for meanwhile. */
-  function once(pod: JsonObject, purpose: string, delayMs: number, work: () => void): void {
+  readonly #once = (pod: JsonObject, purpose: string, delayMs: number, work: () => void): void => {
     const key = `${purpose}/${uidOf(pod)}`;
-    if (pending.has(key)) return;
-    pending.set(
+    if (this.#pending.has(key)) return;
+    this.#pending.set(
       key,
-      clock.after(delayMs, () => {
-        pending.delete(key);
+      this.#clock.after(delayMs, () => {
+        this.#pending.delete(key);
         work();
       }),
     );
-  }
+  };
 
-  const changePod = (pod: JsonObject, edit: (pod: JsonObject) => void): void => {
-    store.change(PODS, namespaceOf(pod), nameOf(pod), (found) => {
+  readonly #changePod = (pod: JsonObject, edit: (pod: JsonObject) => void): void => {
+    this.#store.change(PODS, namespaceOf(pod), nameOf(pod), (found) => {
       if (uidOf(found) === uidOf(pod)) edit(found);
     });
   };
 
-  function schedule(pod: JsonObject, load: Map<string, number>): void {
-    const nodes = store.all(NODES);
+  readonly #schedule = (pod: JsonObject, load: Map<string, number>): void => {
+    const nodes = this.#store.all(NODES);
     const fit = nodes.filter((node) => {
       const taints = list(node, 'spec', 'taints').filter((taint) => text(taint, 'effect') !== 'PreferNoSchedule');
       const open = object(node, 'spec').unschedulable !== true && nodeIsReady(node);
@@ -96,71 +105,75 @@ export function createPods(store: Store, clock: Clock, timings: Timings, isAlive
     if (best === undefined) {
       const why = `0/${nodes.length} nodes are available.`;
       const told = list(pod, 'status', 'conditions').some((condition) => text(condition, 'message') === why);
-      if (!told) changePod(pod, (found) => markUnschedulable(found, why, clock.now()));
+      if (!told) this.#changePod(pod, (found) => markUnschedulable(found, why, this.#clock.now()));
       return;
     }
     load.set(nameOf(best), count(best) + 1);
-    changePod(pod, (found) => {
+    this.#changePod(pod, (found) => {
       grow(found, 'spec').nodeName = nameOf(best);
     });
-  }
+  };
 
-  function start(pod: JsonObject): void {
-    once(pod, 'start', timings.podStartMs, () => {
-      const node = store.get(NODES, '', text(pod, 'spec', 'nodeName'));
-      if (!node.ok || !isAlive(nameOf(node.value))) return;
+  readonly #start = (pod: JsonObject): void => {
+    this.#once(pod, 'start', this.#timings.podStartMs, () => {
+      const node = this.#store.get(NODES, '', text(pod, 'spec', 'nodeName'));
+      if (!node.ok || !this.#isAlive(nameOf(node.value))) return;
       const hostIp = nodeAddress(node.value);
-      addresses += 1;
-      const podIp = object(pod, 'spec').hostNetwork === true ? hostIp : `10.244.${addresses >> 8}.${addresses & 255}`;
-      changePod(pod, (found) => {
+      this.#addresses += 1;
+      const podIp =
+        object(pod, 'spec').hostNetwork === true ? hostIp : `10.244.${this.#addresses >> 8}.${this.#addresses & 255}`;
+      this.#changePod(pod, (found) => {
         if (text(found, 'status', 'phase') !== 'Running' || !isReady(found))
-          markRunning(found, hostIp, podIp, clock.now());
+          markRunning(found, hostIp, podIp, this.#clock.now());
       });
     });
-  }
+  };
 
-  function finishStop(pod: JsonObject): void {
-    const found = store.get(PODS, namespaceOf(pod), nameOf(pod));
+  readonly #finishStop = (pod: JsonObject): void => {
+    const found = this.#store.get(PODS, namespaceOf(pod), nameOf(pod));
     if (!found.ok || uidOf(found.value) !== uidOf(pod)) return;
-    if (list(found.value, 'metadata', 'finalizers').length === 0) store.remove(PODS, namespaceOf(pod), nameOf(pod));
-  }
+    if (list(found.value, 'metadata', 'finalizers').length === 0)
+      this.#store.remove(PODS, namespaceOf(pod), nameOf(pod));
+  };
 
-  function reconcilePod(pod: JsonObject, load: Map<string, number>): void {
+  readonly #reconcilePod = (pod: JsonObject, load: Map<string, number>): void => {
     const node = text(pod, 'spec', 'nodeName');
     if (node === '') {
-      if (!isTerminating(pod)) schedule(pod, load);
+      if (!isTerminating(pod)) this.#schedule(pod, load);
       return;
     }
-    if (!store.get(NODES, '', node).ok)
-      return once(pod, 'collect', timings.podCollectMs, () => {
-        if (!store.get(NODES, '', node).ok) finishStop(pod);
+    if (!this.#store.get(NODES, '', node).ok)
+      return this.#once(pod, 'collect', this.#timings.podCollectMs, () => {
+        if (!this.#store.get(NODES, '', node).ok) this.#finishStop(pod);
       });
-    if (!isAlive(node)) return;
+    if (!this.#isAlive(node)) return;
     if (isTerminating(pod)) {
       const graceMs = (number(pod, 'metadata', 'deletionGracePeriodSeconds') ?? 0) * 1000;
-      return once(pod, 'stop', Math.min(timings.podStopMs, graceMs), () => {
-        if (isAlive(node)) finishStop(pod);
+      return this.#once(pod, 'stop', Math.min(this.#timings.podStopMs, graceMs), () => {
+        if (this.#isAlive(node)) this.#finishStop(pod);
       });
     }
     if (isFinished(pod)) return;
-    if (!isReady(pod)) return start(pod);
+    if (!isReady(pod)) return this.#start(pod);
     const runsOnce = list(pod, 'metadata', 'ownerReferences').some((owner) => text(owner, 'kind') === 'Job');
     if (runsOnce)
-      once(pod, 'complete', timings.podStartMs, () => changePod(pod, (found) => markSucceeded(found, clock.now())));
-  }
+      this.#once(pod, 'complete', this.#timings.podStartMs, () =>
+        this.#changePod(pod, (found) => markSucceeded(found, this.#clock.now())),
+      );
+  };
 
-  function reconcile(): void {
-    const pods = store.all(PODS);
+  readonly reconcile = (): void => {
+    const pods = this.#store.all(PODS);
     const load = new Map<string, number>();
     for (const pod of pods) {
       const node = text(pod, 'spec', 'nodeName');
       if (node !== '') load.set(node, (load.get(node) ?? 0) + 1);
     }
-    for (const pod of pods) reconcilePod(pod, load);
-  }
+    for (const pod of pods) this.#reconcilePod(pod, load);
+  };
 
   /** Deletes a pod as the API does: at once when it has no node or the grace is 0, else terminating first. Returns its last form. */
-  function remove(pod: JsonObject, graceSeconds: number | undefined): JsonObject {
+  readonly remove = (pod: JsonObject, graceSeconds: number | undefined): JsonObject => {
     const asked = graceSeconds ?? number(pod, 'spec', 'terminationGracePeriodSeconds') ?? 30;
     const grace =
       text(pod, 'spec', 'nodeName') === '' || isFinished(pod) || (isMirror(pod) && graceSeconds === undefined)
@@ -168,32 +181,28 @@ export function createPods(store: Store, clock: Clock, timings: Timings, isAlive
         : asked;
     const marked = clone(pod);
     const metadata = grow(marked, 'metadata');
-    metadata.deletionTimestamp = timestamp(clock.now() + grace * 1000);
+    metadata.deletionTimestamp = timestamp(this.#clock.now() + grace * 1000);
     metadata.deletionGracePeriodSeconds = grace;
     metadata.generation = (number(metadata, 'generation') ?? 1) + 1;
     if (isTerminating(pod) && grace > 0) return pod;
     if (grace === 0 && list(pod, 'metadata', 'finalizers').length === 0) {
-      store.remove(PODS, namespaceOf(pod), nameOf(pod));
+      this.#store.remove(PODS, namespaceOf(pod), nameOf(pod));
       return marked;
     }
-    const written = store.update(PODS, marked);
+    const written = this.#store.update(PODS, marked);
     return written.ok ? written.value : marked;
-  }
+  };
 
   /** The pods of a node that went silent: phase stays, Ready goes. */
-  function markNodeLost(node: string): void {
-    for (const pod of store.all(PODS)) {
-      if (text(pod, 'spec', 'nodeName') === node) changePod(pod, (found) => markUnready(found, clock.now()));
+  readonly markNodeLost = (node: string): void => {
+    for (const pod of this.#store.all(PODS)) {
+      if (text(pod, 'spec', 'nodeName') === node)
+        this.#changePod(pod, (found) => markUnready(found, this.#clock.now()));
     }
-  }
+  };
 
-  return {
-    reconcile,
-    remove,
-    markNodeLost,
-    stop: () =>
-      [...pending.values()].forEach((cancel) => {
-        cancel();
-      }),
+  /** Ends every timer. */
+  readonly stop = (): void => {
+    for (const cancel of this.#pending.values()) cancel();
   };
 }

@@ -30,46 +30,61 @@ const ownedBy = (store: Store, resource: Resource, owner: JsonObject): JsonObjec
 
 export type Workloads = { reconcile(): void };
 
-export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloads {
-  let made = 0;
+class WorkloadControllers implements Workloads {
+  readonly #store: Store;
+  readonly #pods: Pods;
+  readonly #clock: Clock;
+  #made = 0;
 
-  function makePod(resource: Resource, owner: JsonObject, name: string, labels: JsonObject, node?: string): void {
+  constructor(store: Store, pods: Pods, clock: Clock) {
+    this.#store = store;
+    this.#pods = pods;
+    this.#clock = clock;
+  }
+
+  readonly #makePod = (
+    resource: Resource,
+    owner: JsonObject,
+    name: string,
+    labels: JsonObject,
+    node?: string,
+  ): void => {
     const pod = podFor({ apiVersion: apiVersionOf(resource), kind: resource.kind, object: owner }, name, labels);
     const spec = grow(pod, 'spec');
     if (node !== undefined) spec.nodeName = node;
     defaultPodSpec(spec, false);
     grow(pod, 'metadata').generation = 1;
     pod.status = { phase: 'Pending', qosClass: 'BestEffort' };
-    store.create(PODS, bookedTo('kube-controller-manager', pod, timestamp(clock.now())));
-  }
-
-  const nextName = (owner: JsonObject): string => {
-    made += 1;
-    return `${nameOf(owner)}-${suffix(`${uidOf(owner)}/${made}`, 5)}`;
+    this.#store.create(PODS, bookedTo('kube-controller-manager', pod, timestamp(this.#clock.now())));
   };
 
-  function setStatus(resource: Resource, owner: JsonObject, status: JsonObject): void {
-    store.change(resource, namespaceOf(owner), nameOf(owner), (found) => {
+  readonly #nextName = (owner: JsonObject): string => {
+    this.#made += 1;
+    return `${nameOf(owner)}-${suffix(`${uidOf(owner)}/${this.#made}`, 5)}`;
+  };
+
+  readonly #setStatus = (resource: Resource, owner: JsonObject, status: JsonObject): void => {
+    this.#store.change(resource, namespaceOf(owner), nameOf(owner), (found) => {
       found.status = { observedGeneration: number(found, 'metadata', 'generation') ?? 1, ...status };
     });
-  }
+  };
 
-  function reconcileReplicaSet(set: JsonObject): void {
-    const owned = ownedBy(store, PODS, set);
+  readonly #reconcileReplicaSet = (set: JsonObject): void => {
+    const owned = ownedBy(this.#store, PODS, set);
     const live = owned.filter((pod) => !isTerminating(pod) && !isFinished(pod));
     const wanted = isTerminating(set) ? 0 : (number(set, 'spec', 'replicas') ?? 1);
-    for (const pod of live.slice(wanted)) pods.remove(pod, undefined);
-    for (let count = live.length; count < wanted; count += 1) makePod(REPLICA_SETS, set, nextName(set), {});
+    for (const pod of live.slice(wanted)) this.#pods.remove(pod, undefined);
+    for (let count = live.length; count < wanted; count += 1) this.#makePod(REPLICA_SETS, set, this.#nextName(set), {});
     const ready = live.slice(0, wanted).filter(isReady).length;
-    setStatus(REPLICA_SETS, set, {
+    this.#setStatus(REPLICA_SETS, set, {
       replicas: live.length,
       fullyLabeledReplicas: live.length,
       readyReplicas: ready,
       availableReplicas: ready,
     });
-  }
+  };
 
-  function replicaSetFor(deployment: JsonObject): JsonObject {
+  readonly #replicaSetFor = (deployment: JsonObject): JsonObject => {
     const template = clone(object(deployment, 'spec', 'template'));
     const hash = suffix(JSON.stringify(template), 10);
     const metadata = grow(template, 'metadata');
@@ -99,30 +114,30 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
       spec: { replicas: number(deployment, 'spec', 'replicas') ?? 1, selector, template },
       status: { replicas: 0 },
     };
-  }
+  };
 
-  function reconcileDeployment(deployment: JsonObject): void {
-    const wanted = replicaSetFor(deployment);
+  readonly #reconcileDeployment = (deployment: JsonObject): void => {
+    const wanted = this.#replicaSetFor(deployment);
     const replicas = number(deployment, 'spec', 'replicas') ?? 1;
-    for (const set of ownedBy(store, REPLICA_SETS, deployment)) {
+    for (const set of ownedBy(this.#store, REPLICA_SETS, deployment)) {
       const target = nameOf(set) === nameOf(wanted) ? replicas : 0;
-      store.change(REPLICA_SETS, namespaceOf(set), nameOf(set), (found) => {
+      this.#store.change(REPLICA_SETS, namespaceOf(set), nameOf(set), (found) => {
         grow(found, 'spec').replicas = target;
       });
     }
-    const current = store.get(REPLICA_SETS, namespaceOf(wanted), nameOf(wanted));
-    if (!current.ok) store.create(REPLICA_SETS, wanted);
+    const current = this.#store.get(REPLICA_SETS, namespaceOf(wanted), nameOf(wanted));
+    if (!current.ok) this.#store.create(REPLICA_SETS, wanted);
     const set = current.ok ? current.value : wanted;
     const ready = number(set, 'status', 'readyReplicas') ?? 0;
     const count = number(set, 'status', 'replicas') ?? 0;
     const available = ready >= replicas;
     const old = list(deployment, 'status', 'conditions')[0];
     const value = available ? 'True' : 'False';
-    const at = text(old, 'status') === value ? text(old, 'lastTransitionTime') : timestamp(clock.now());
-    store.change(DEPLOYMENTS, namespaceOf(deployment), nameOf(deployment), (found) => {
+    const at = text(old, 'status') === value ? text(old, 'lastTransitionTime') : timestamp(this.#clock.now());
+    this.#store.change(DEPLOYMENTS, namespaceOf(deployment), nameOf(deployment), (found) => {
       grow(grow(found, 'metadata'), 'annotations')['deployment.kubernetes.io/revision'] ??= '1';
     });
-    setStatus(DEPLOYMENTS, deployment, {
+    this.#setStatus(DEPLOYMENTS, deployment, {
       replicas: count,
       updatedReplicas: count,
       readyReplicas: ready,
@@ -150,24 +165,24 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
         },
       ],
     });
-  }
+  };
 
   /** DaemonSet pods tolerate the node's own conditions by themselves; other taints need a toleration. */
-  function belongs(set: JsonObject, node: JsonObject): boolean {
+  readonly #belongs = (set: JsonObject, node: JsonObject): boolean => {
     const template = object(set, 'spec', 'template');
     const taints = list(node, 'spec', 'taints').filter(
       (taint) => !text(taint, 'key').startsWith('node.kubernetes.io/') && text(taint, 'effect') !== 'PreferNoSchedule',
     );
     return selects(template, node) && taints.every((taint) => tolerates(template, taint));
-  }
+  };
 
-  function reconcileDaemonSet(set: JsonObject): void {
-    const owned = ownedBy(store, PODS, set).filter((pod) => !isTerminating(pod));
+  readonly #reconcileDaemonSet = (set: JsonObject): void => {
+    const owned = ownedBy(this.#store, PODS, set).filter((pod) => !isTerminating(pod));
     const targets = isTerminating(set)
       ? []
-      : store
+      : this.#store
           .all(NODES)
-          .filter((node) => belongs(set, node))
+          .filter((node) => this.#belongs(set, node))
           .map(nameOf);
     const generation = String(number(set, 'metadata', 'generation') ?? 1);
     const labels = {
@@ -176,13 +191,16 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
     };
     for (const node of targets) {
       if (!owned.some((pod) => text(pod, 'spec', 'nodeName') === node))
-        makePod(DAEMON_SETS, set, nextName(set), labels, node);
+        this.#makePod(DAEMON_SETS, set, this.#nextName(set), labels, node);
     }
     for (const pod of owned)
-      if (!targets.includes(text(pod, 'spec', 'nodeName')) && store.get(NODES, '', text(pod, 'spec', 'nodeName')).ok)
-        pods.remove(pod, undefined);
+      if (
+        !targets.includes(text(pod, 'spec', 'nodeName')) &&
+        this.#store.get(NODES, '', text(pod, 'spec', 'nodeName')).ok
+      )
+        this.#pods.remove(pod, undefined);
     const ready = owned.filter(isReady).length;
-    setStatus(DAEMON_SETS, set, {
+    this.#setStatus(DAEMON_SETS, set, {
       currentNumberScheduled: owned.length,
       numberMisscheduled: 0,
       desiredNumberScheduled: targets.length,
@@ -190,16 +208,16 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
       updatedNumberScheduled: owned.length,
       numberAvailable: ready,
     });
-  }
+  };
 
-  function reconcileStatefulSet(set: JsonObject): void {
-    const owned = ownedBy(store, PODS, set);
+  readonly #reconcileStatefulSet = (set: JsonObject): void => {
+    const owned = ownedBy(this.#store, PODS, set);
     const wanted = isTerminating(set) ? 0 : (number(set, 'spec', 'replicas') ?? 1);
     for (let index = 0; index < wanted; index += 1) {
       const name = `${nameOf(set)}-${index}`;
       const found = owned.find((pod) => nameOf(pod) === name);
       if (found === undefined)
-        makePod(STATEFUL_SETS, set, name, {
+        this.#makePod(STATEFUL_SETS, set, name, {
           'apps.kubernetes.io/pod-index': String(index),
           'statefulset.kubernetes.io/pod-name': name,
         });
@@ -207,26 +225,26 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
       if (found === undefined || !isReady(found)) break;
     }
     for (const pod of owned)
-      if (Number(nameOf(pod).split('-').at(-1)) >= wanted && !isTerminating(pod)) pods.remove(pod, undefined);
+      if (Number(nameOf(pod).split('-').at(-1)) >= wanted && !isTerminating(pod)) this.#pods.remove(pod, undefined);
     const ready = owned.filter(isReady).length;
-    setStatus(STATEFUL_SETS, set, {
+    this.#setStatus(STATEFUL_SETS, set, {
       replicas: owned.length,
       readyReplicas: ready,
       availableReplicas: ready,
       currentReplicas: owned.length,
       updatedReplicas: owned.length,
     });
-  }
+  };
 
-  function reconcileJob(job: JsonObject): void {
-    const owned = ownedBy(store, PODS, job);
+  readonly #reconcileJob = (job: JsonObject): void => {
+    const owned = ownedBy(this.#store, PODS, job);
     const done = owned.filter((pod) => text(pod, 'status', 'phase') === 'Succeeded').length;
     const wanted = number(job, 'spec', 'completions') ?? 1;
-    if (owned.length < wanted && !isTerminating(job)) makePod(JOBS, job, nextName(job), {});
-    store.change(JOBS, namespaceOf(job), nameOf(job), (found) => {
+    if (owned.length < wanted && !isTerminating(job)) this.#makePod(JOBS, job, this.#nextName(job), {});
+    this.#store.change(JOBS, namespaceOf(job), nameOf(job), (found) => {
       const status = grow(found, 'status');
       if (text(status, 'completionTime') !== '') return;
-      status.startTime ??= timestamp(clock.now());
+      status.startTime ??= timestamp(this.#clock.now());
       const active = owned.filter((pod) => !isFinished(pod));
       Object.assign(status, {
         active: active.length,
@@ -236,7 +254,7 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
       });
       if (done < wanted) return;
       delete status.active;
-      const now = timestamp(clock.now());
+      const now = timestamp(this.#clock.now());
       const ended = (type: string): Json => ({
         type,
         status: 'True',
@@ -251,15 +269,17 @@ export function createWorkloads(store: Store, pods: Pods, clock: Clock): Workloa
         conditions: [ended('SuccessCriteriaMet'), ended('Complete')],
       });
     });
-  }
+  };
 
-  function reconcile(): void {
-    for (const deployment of store.all(DEPLOYMENTS)) if (!isTerminating(deployment)) reconcileDeployment(deployment);
-    for (const set of store.all(REPLICA_SETS)) reconcileReplicaSet(set);
-    for (const set of store.all(DAEMON_SETS)) reconcileDaemonSet(set);
-    for (const set of store.all(STATEFUL_SETS)) reconcileStatefulSet(set);
-    for (const job of store.all(JOBS)) reconcileJob(job);
-  }
-
-  return { reconcile };
+  readonly reconcile = (): void => {
+    for (const deployment of this.#store.all(DEPLOYMENTS))
+      if (!isTerminating(deployment)) this.#reconcileDeployment(deployment);
+    for (const set of this.#store.all(REPLICA_SETS)) this.#reconcileReplicaSet(set);
+    for (const set of this.#store.all(DAEMON_SETS)) this.#reconcileDaemonSet(set);
+    for (const set of this.#store.all(STATEFUL_SETS)) this.#reconcileStatefulSet(set);
+    for (const job of this.#store.all(JOBS)) this.#reconcileJob(job);
+  };
 }
+
+export const createWorkloads = (store: Store, pods: Pods, clock: Clock): Workloads =>
+  new WorkloadControllers(store, pods, clock);
