@@ -76,7 +76,7 @@ async function checkIdentity(disk: Disk, identity: Identity | null, damage: stri
   const vault = await openVault(disk);
   if (!vault.ok) return fail('identity', vault.error.detail, 'Restore it from a backup, or pair anew.');
   if (identity === null || vault.value === null)
-    return fail('identity', 'not paired', 'Create a gateway in the console, then run: slipway-relay pair CODE');
+    return fail('identity', 'not paired', 'Create a gateway in the console, then run: slipway-relay pair');
   const fingerprint = await fingerprintOf(vault.value.identityKey);
   return pass(
     'identity',

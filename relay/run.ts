@@ -77,7 +77,7 @@ async function openState(disk: Disk, ports: Ports, log: Log, options: RunOptions
   const vault = await openVault(disk);
   if (!vault.ok) return refuse(vault.error.detail, 'restore the state folder from a backup, or pair anew');
   if (identity.value === null || vault.value === null)
-    return refuse('this relay is not paired', 'run: slipway-relay pair CODE');
+    return refuse('this relay is not paired', 'run: slipway-relay pair');
   const journal = await openJournal(disk, ports.clock.now, { salvage: options.salvageJournal });
   if (!journal.ok) {
     const isCorrupt = journal.error.code === 'corrupt';

@@ -1,10 +1,10 @@
 // One POST of JSON to the console, through the proxy if one is set. Used by pairing; the tunnel carries all the rest.
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { request } from 'undici';
 import { err, ok } from '../../shared/result.ts';
 import type { ProxySettings } from '../config.ts';
 import { reasonOf } from '../log.ts';
 import type { PostJson } from '../pair.ts';
-import { proxyFor } from './proxy.ts';
+import { dispatcherFor } from './proxy.ts';
 
 const ANSWER_MS_MAX = 20_000;
 const ANSWER_BYTES_MAX = 65_536;
@@ -12,11 +12,7 @@ const ANSWER_BYTES_MAX = 65_536;
 /** @param ca all authorities to trust */
 export function createPostJson(proxy: ProxySettings, ca: string[], agent: string): PostJson {
   return async (url, body) => {
-    const through = proxyFor(new URL(url), proxy);
-    const dispatcher: Dispatcher =
-      through === null
-        ? new Agent({ connect: { ca } })
-        : new ProxyAgent({ uri: through, requestTls: { ca }, proxyTls: { ca } });
+    const dispatcher = dispatcherFor(url, proxy, ca);
     try {
       const answer = await request(url, {
         dispatcher,

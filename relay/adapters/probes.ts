@@ -2,11 +2,11 @@
 import { lookup } from 'node:dns/promises';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { request } from 'undici';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { ProxySettings } from '../config.ts';
 import { reasonOf } from '../log.ts';
-import { proxyFor } from './proxy.ts';
+import { dispatcherFor } from './proxy.ts';
 
 const ANSWER_MS_MAX = 10_000;
 
@@ -23,11 +23,7 @@ export type Answer = { readonly status: number; readonly date: number | null; re
 
 /** One GET, through the proxy if one is set for the URL. @param ca all authorities to trust */
 export async function getOnce(url: string, proxy: ProxySettings, ca: string[]): Promise<Result<Answer, string>> {
-  const through = proxyFor(new URL(url), proxy);
-  const dispatcher: Dispatcher =
-    through === null
-      ? new Agent({ connect: { ca } })
-      : new ProxyAgent({ uri: through, requestTls: { ca }, proxyTls: { ca } });
+  const dispatcher = dispatcherFor(url, proxy, ca);
   try {
     const answer = await request(url, { dispatcher, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     const { date } = answer.headers;

@@ -1,7 +1,7 @@
 // Which proxy a URL goes through, and the CONNECT that opens a way through it (features G3).
 import { BlockList, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Client } from 'undici';
+import { Agent, Client, type Dispatcher, ProxyAgent } from 'undici';
 import type { ProxySettings } from '../config.ts';
 
 /** DNS, TCP and the proxy's answer together. */
@@ -39,6 +39,14 @@ function inNetwork(cidr: string, host: string): boolean {
 export function withoutCredentials(proxy: string): string {
   const url = new URL(proxy);
   return `${url.protocol}//${url.host}`;
+}
+
+/** For one HTTP request to `target`, always by CONNECT, so that no proxy needs to read it. @param ca all authorities to trust */
+export function dispatcherFor(target: string, settings: ProxySettings, ca: string[]): Dispatcher {
+  const proxy = proxyFor(new URL(target), settings);
+  return proxy === null
+    ? new Agent({ connect: { ca } })
+    : new ProxyAgent({ uri: proxy, proxyTunnel: true, requestTls: { ca }, proxyTls: { ca } });
 }
 
 /** A way through `proxy` to the host of `target`. Rejects with words for an operator; the credentials are never in them. */

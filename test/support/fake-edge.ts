@@ -3,11 +3,13 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import { GatewayId, RelayNodeId, type Scope, Scope as ScopeSchema } from '../../shared/ids.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { makePairingCode, PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
+import { SealedSecret, sealContext } from '../../shared/sealed-secret.ts';
 import { type EdgeFrame, encodeFrame, helloText, PING, PONG, RelayFrame } from '../../shared/tunnel-frame.ts';
 
 export const SCOPE: Scope = ScopeSchema.parse({ tenantId: 'ten_a', projectId: 'prj_a', jurisdiction: 'default' });
@@ -147,7 +149,9 @@ export async function startFakeEdge() {
     heard,
     closes,
     pairings: () => pairings,
-    sealingKey: () => sealingKey,
+    /** A secret for the relay that was paired last. */
+    seal: (about: Pick<SealedSecret, 'purpose' | 'recordId' | 'version'>, plain: string) =>
+      sealTo(sealingKey, about, plain),
     sessions: () => sessions,
     until,
     reportsOf,
@@ -174,6 +178,21 @@ export async function startFakeEdge() {
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+async function sealTo(
+  sealingKey: string,
+  about: Pick<SealedSecret, 'purpose' | 'recordId' | 'version'>,
+  plain: string,
+): Promise<SealedSecret> {
+  const suite = new CipherSuite({ kem: new DhkemX25519HkdfSha256(), kdf: new HkdfSha256(), aead: new Aes256Gcm() });
+  const { info, aad } = sealContext(SCOPE, GATEWAY, about);
+  const recipientPublicKey = await suite.kem.deserializePublicKey(
+    Uint8Array.from(Buffer.from(sealingKey, 'base64url')),
+  );
+  const sealed = await suite.seal({ recipientPublicKey, info }, new TextEncoder().encode(plain), aad);
+  const encode = (bytes: ArrayBuffer): string => Buffer.from(bytes).toString('base64url');
+  return SealedSecret.parse({ v: 1, ...about, encapsulatedKey: encode(sealed.enc), ciphertext: encode(sealed.ct) });
 }
 
 async function makeKey() {

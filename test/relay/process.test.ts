@@ -1,0 +1,201 @@
+// The real process against a small edge and the lab's MAAS: pair, serve, be killed at named points, and carry on.
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Failpoint } from '../../relay/failpoint.ts';
+import type { Command } from '../../shared/command.ts';
+import { defaultInventory } from '../lab/inventory.ts';
+import { type Lab, startLab } from '../lab/lab.ts';
+import { machinesThatOnlySwitchOn } from '../relay-maas/lab-site.ts';
+import { type FakeEdge, startFakeEdge } from '../support/fake-edge.ts';
+import { ACCOUNT, allocateBody, CLAIM, commandOf, identityCommand } from './commands.ts';
+import { relayFolder } from './relay-folder.ts';
+
+let edge: FakeEdge;
+let relay: Awaited<ReturnType<typeof relayFolder>>;
+
+beforeEach(async () => {
+  edge = await startFakeEdge();
+  relay = await relayFolder({ SLIPWAY_CONSOLE: edge.origin });
+});
+afterEach(async () => {
+  await relay.remove();
+  await edge.stop();
+});
+
+async function pair(): Promise<void> {
+  const paired = await relay.command(['pair'], edge.code);
+  if (paired.status !== 0) throw new Error(paired.stderr);
+}
+
+test('pairs once, keeps everything to itself, and says the same when asked again', async () => {
+  const first = await relay.command(['pair', '--json'], edge.code.toUpperCase());
+  const again = await relay.command(['pair', '--json'], edge.code);
+  expect([first.status, again.status, edge.pairings()]).toEqual([0, 0, 1]);
+  expect(JSON.parse(again.stdout)).toEqual({ ...JSON.parse(first.stdout), already: true });
+  expect((await stat(relay.state)).mode & 0o777).toBe(0o700);
+  for (const name of await readdir(relay.state)) {
+    expect([name, (await stat(join(relay.state, name))).mode & 0o777]).toEqual([name, 0o600]);
+  }
+});
+
+test('says what is wrong with a code, and does not give up an identity unasked', async () => {
+  const mistyped = `${edge.code.slice(0, -1)}${edge.code.endsWith('a') ? 'b' : 'a'}`;
+  const wrong = await relay.command(['pair'], mistyped);
+  expect([wrong.status, wrong.stderr]).toEqual([1, expect.stringContaining('mistyped')]);
+  await pair();
+  const other = await startFakeEdge();
+  const refused = await relay.command(['pair'], other.code, { SLIPWAY_CONSOLE: other.origin });
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('--replace')]);
+  const replaced = await relay.command(['pair', '--replace'], other.code, { SLIPWAY_CONSOLE: other.origin });
+  expect([replaced.status, other.pairings()]).toEqual([0, 1]);
+  await other.stop();
+});
+
+test('refuses a console that signs with another key than the code names', async () => {
+  const other = await startFakeEdge();
+  const refused = await relay.command(['pair'], other.code);
+  expect([refused.status, refused.stderr]).toEqual([1, expect.stringContaining('another key')]);
+  expect(await readdir(relay.state)).not.toContain('identity.json');
+  await other.stop();
+});
+
+test('[T1, T2] serves a session it has proved itself for, and ends with 0 when asked', async () => {
+  await pair();
+  const process = relay.start();
+  await edge.connected(1);
+  const command = identityCommand();
+  await edge.deliver([command]);
+  const outcome = await edge.reportOf(command.commandId);
+  expect(outcome).toMatchObject({ ok: true, value: { verb: 'ensure-identity' } });
+  process.kill('SIGTERM');
+  expect(await process.ended).toBe(0);
+  expect(process.lines.at(-1)).toMatchObject({ event: 'relay-ended' });
+});
+
+test('[T3, T8] dials again after a cut, with a counter that rises, and tells again what was not acknowledged', async () => {
+  await pair();
+  edge.manners.acknowledges = false;
+  relay.start();
+  await edge.connected(1);
+  const command = identityCommand();
+  edge.manners.outstanding = [command.commandId];
+  await edge.deliver([command]);
+  const outcome = await edge.reportOf(command.commandId);
+  edge.cut();
+  await edge.connected(2);
+  await edge.until('the report again', () => edge.reportsOf(command.commandId).length === 2);
+  expect(edge.reportsOf(command.commandId)).toEqual([outcome, outcome]);
+  const [first, second] = edge.hellos;
+  expect(second?.joinCounter).toBeGreaterThan(first?.joinCounter ?? Number.NaN);
+  expect(second?.bootId).toBe(first?.bootId);
+});
+
+test('[T6] looks into no command that the console did not sign, and dials anew', async () => {
+  await pair();
+  const process = relay.start();
+  await edge.connected(1);
+  const command = identityCommand();
+  await edge.deliver([command], (payload) => payload.replace('"demo"', '"evil"'));
+  await edge.connected(2);
+  expect(edge.closes[0]).toBe(4005);
+  expect(edge.reportsOf(command.commandId)).toEqual([]);
+  expect(await process.logged('tunnel-refused-frame')).toMatchObject({ code: 4005 });
+});
+
+test('[T9] closes with 4004 at a frame of a later version, and says which side is older', async () => {
+  await pair();
+  const process = relay.start();
+  await edge.connected(1);
+  edge.send({ v: 2, type: 'welcome' } as never); // what a later console might send
+  expect(await process.logged('protocol-mismatch')).toMatchObject({ older: 'relay', theirVersion: 2 });
+  await edge.until('the close', () => edge.closes[0] === 4004);
+});
+
+test('one state folder serves one process', async () => {
+  await pair();
+  relay.start();
+  await edge.connected(1);
+  const second = relay.start();
+  expect(await second.ended).toBe(1);
+  expect(second.lines.at(-1)).toMatchObject({ event: 'cannot-start', detail: expect.stringContaining('in use') });
+});
+
+test('says what to do when it is not paired, and when its journal is damaged', async () => {
+  const unpaired = relay.start();
+  expect(await unpaired.ended).toBe(1);
+  expect(unpaired.lines.at(-1)).toMatchObject({ todo: expect.stringContaining('pair') });
+  await pair();
+  await writeFile(join(relay.state, 'journal.log'), `00000000 {}\n${await wholeLine()}`);
+  const damaged = relay.start();
+  expect(await damaged.ended).toBe(1);
+  expect(damaged.lines.at(-1)).toMatchObject({ todo: expect.stringContaining('--salvage-journal') });
+  const salvaged = relay.start({}, ['--salvage-journal']);
+  await edge.connected(1);
+  expect(await salvaged.logged('journal-mended')).toMatchObject({ damage: 'corrupt' });
+});
+
+async function wholeLine(): Promise<string> {
+  const process = relay.start();
+  await edge.connected(1);
+  process.kill('SIGKILL');
+  await process.ended;
+  edge.hellos.length = 0;
+  return readFile(join(relay.state, 'journal.log'), 'utf8');
+}
+
+test('doctor finds all well, and says what to do when the console is away', async () => {
+  await pair();
+  const well = await relay.command(['doctor', '--json']);
+  expect(well.status).toBe(0);
+  const { checks } = JSON.parse(well.stdout);
+  expect(checks.map(({ name }: { name: string }) => name)).toEqual(
+    expect.arrayContaining(['state folder', 'identity', 'journal', 'dns', 'console', 'clock', 'enrolment port']),
+  );
+  await edge.stop();
+  const away = await relay.command(['doctor']);
+  expect([away.status, away.stdout]).toEqual([1, expect.stringMatching(/FAILED +console[\s\S]*→/)]);
+  edge = await startFakeEdge();
+});
+
+const POINTS: readonly Failpoint[] = [
+  'after-receive',
+  'after-journal-accept',
+  'after-receipt',
+  'before-allocate-call',
+  'after-allocate-call',
+  'after-annotate',
+  'after-settle-journal',
+  'after-report-sent',
+];
+
+test.for(POINTS)('[C1, C4, C8] killed at %s it takes one machine under the claim, and no other', async (point) => {
+  const lab = await startLab({
+    inventory: defaultInventory({ machines: 3 }),
+    driver: machinesThatOnlySwitchOn(new Map()),
+  });
+  await pair();
+  const command = await allocateIn(lab);
+  const first = relay.start({ SLIPWAY_FAILPOINT: point });
+  await edge.connected(1);
+  await edge.deliver([command]);
+  expect(await first.ended).toBe('SIGKILL');
+  edge.manners.outstanding = [command.commandId];
+  relay.start();
+  await edge.connected(2);
+  await edge.deliver([command]);
+  const outcome = await edge.reportOf(command.commandId);
+  expect(outcome).toMatchObject({ ok: true, value: { machine: { systemId: 'm00000', claim: CLAIM } } });
+  const taken = [...lab.region.machines.values()].filter((machine) => machine.owner !== null);
+  expect(taken).toHaveLength(1);
+  expect(lab.history.filter(({ operation, status }) => operation.endsWith('allocate') && status === 200)).toHaveLength(
+    1,
+  );
+  await lab.close();
+});
+
+async function allocateIn(lab: Lab): Promise<Command> {
+  const sealedKey = await edge.seal({ purpose: 'maas-key', recordId: 'acc_a', version: 1 }, lab.userKey);
+  const account = { ...ACCOUNT, endpoint: lab.url, sealedKey };
+  return commandOf(allocateBody(account, ['m00000', 'm00001', 'm00002']), { deadlineAt: Date.now() + 60_000 });
+}
