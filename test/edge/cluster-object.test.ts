@@ -137,12 +137,19 @@ test('[C3] an eviction between commit and hand-over loses nothing', async () => 
 test('a repeated report changes neither state nor timeline', async () => {
   const { gatewayId } = await makeNode('gw_repeats');
   await clusterAt('clu_repeats').create(aCreation('clu_repeats', gatewayId));
-  const [pending] = Object.values((await storedState('clu_repeats')).pending);
+  const before = await storedState('clu_repeats');
+  const [pending] = Object.values(before.pending);
   if (pending === undefined) throw new Error('nothing pending');
   const settled = [
     { commandId: pending.commandId, outcome: { ok: false, error: { code: 'DEADLINE_PASSED', detail: 'late' } } },
   ] as const;
   await clusterAt('clu_repeats').report(settled, []);
+  // At rest again: the next attempt is sent, and the gateway has said that no relay is connected.
+  await until(async () => {
+    const { pending: next, gateway } = await storedState('clu_repeats');
+    expect(gateway?.connected).toBe(false);
+    expect(Object.keys(next)).toHaveLength(Object.keys(before.pending).length);
+  });
   const [state, entries] = [await storedState('clu_repeats'), await clusterAt('clu_repeats').timeline(0, 100)];
   await clusterAt('clu_repeats').report(settled, []);
   expect({ ...(await storedState('clu_repeats')), ignored: 0 }).toEqual({ ...state, ignored: 0 });
