@@ -1,5 +1,9 @@
 // What the enrolment endpoint says to a machine (shared/enrolment.ts). Works while the tunnel is down: facts wait in the
 // relay, and what was decided before can be fetched. No HTTP in here: serve.ts brings requests in.
+//
+//   token.ts                 what proves a machine's claim     turns.ts          documents held ready, machines waiting
+//   serve.ts                 HTTPS and its bounds              fill-document.ts  secrets and facts put in
+//   endpoint-certificate.ts  what machines pin                 ledger.ts         who came from where, who has its document
 import type { Claim } from '../../shared/claim.ts';
 import { parseClaim } from '../../shared/claim.ts';
 import { ENROLMENT_PATHS, EnrolRequest, StepReport } from '../../shared/enrolment.ts';

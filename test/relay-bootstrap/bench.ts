@@ -2,9 +2,14 @@
 import { createSecretKey } from 'node:crypto';
 import { request } from 'node:https';
 import { createNodePorts } from '../../relay/adapters/node-ports.ts';
-import { ENROLMENT_SERVER_NAME } from '../../relay/bootstrap/render-user-data.ts';
+import { ENROLMENT_SERVER_NAME, renderUserData } from '../../relay/bootstrap/render-user-data.ts';
 import type { CommandContext } from '../../relay/commands/handler.ts';
-import { type Enrolment, startEnrolment } from '../../relay/enrolment/start-enrolment.ts';
+import { createEndpoint } from '../../relay/enrolment/endpoint.ts';
+import { ensureEndpointCertificate } from '../../relay/enrolment/endpoint-certificate.ts';
+import { type Ledger, openLedger } from '../../relay/enrolment/ledger.ts';
+import { serveEnrolment } from '../../relay/enrolment/serve.ts';
+import { makeToken } from '../../relay/enrolment/token.ts';
+import { createTurns, type Turns } from '../../relay/enrolment/turns.ts';
 import type { KubernetesApi } from '../../relay/kubernetes/kubernetes-api.ts';
 import { createLog } from '../../relay/log.ts';
 import type { Disk, Ports } from '../../relay/ports.ts';
@@ -116,16 +121,20 @@ export function playKubernetes(part: Partial<KubernetesApi>): KubernetesApi {
 }
 
 export type EnrolmentBench = {
-  readonly enrolment: Enrolment;
+  readonly port: number;
+  readonly turns: Turns;
+  readonly ledger: Ledger;
+  readonly userDataFor: (order: Parameters<typeof makeToken>[1]) => string;
+  readonly close: () => Promise<void>;
   readonly facts: ClusterFact[];
   readonly logLines: string[];
   readonly files: Map<string, Uint8Array>;
 };
 
+/** The endpoint as the relay puts it together, on loopback, with its disk in `files`. */
 export async function startBench(
   given: {
     readonly files?: Map<string, Uint8Array>;
-    readonly ports?: Ports;
     readonly port?: number;
     readonly addresses?: readonly string[] | null;
     readonly isActive?: boolean;
@@ -134,21 +143,42 @@ export async function startBench(
   const files = given.files ?? new Map<string, Uint8Array>();
   const facts: ClusterFact[] = [];
   const logLines: string[] = [];
-  const started = await startEnrolment({
-    ports: given.ports ?? realPorts(),
-    disk: memoryDisk(files),
-    log: logTo(logLines),
-    host: '127.0.0.1',
-    port: given.port ?? 0,
-    advertise: [],
-    hostAddresses: ['127.0.0.1'],
+  const [ports, disk, log] = [realPorts(), memoryDisk(files), logTo(logLines)];
+  const certificate = await ensureEndpointCertificate(disk, ports.clock.now());
+  if (!certificate.ok) throw new Error(certificate.error.detail);
+  const ledger = await openLedger(disk, ports.clock, log);
+  const turns = createTurns(ports.timers);
+  const endpoint = createEndpoint({
     key: KEY,
+    ledger,
+    turns,
+    ports,
+    log,
     emit: (_cluster, fact) => facts.push(fact),
     addressesOf: () => given.addresses ?? null,
-    isActive: () => given.isActive ?? true,
+    holdMs: () => (given.isActive === false ? 0 : 20_000),
   });
-  if (!started.ok) throw new Error(started.error.detail);
-  return { enrolment: started.value, facts, logLines, files };
+  const { authorityPem, endpoint: served } = certificate.value;
+  const listen = { host: '127.0.0.1', port: given.port ?? 0, certificate: served, log };
+  const server = await serveEnrolment(listen, endpoint);
+  if (!server.ok) throw new Error(server.error.detail);
+  const { port, close } = server.value;
+  return {
+    port,
+    turns,
+    ledger,
+    userDataFor: (order) =>
+      renderUserData({
+        ...order,
+        relayAddresses: [{ host: '127.0.0.1', port }],
+        enrolmentCaPem: authorityPem,
+        token: makeToken(KEY, order),
+      }),
+    close,
+    facts,
+    logLines,
+    files,
+  };
 }
 
 export type Reply = { readonly status: number; readonly text: string };
@@ -168,7 +198,7 @@ export function speak(
     const sent = request(
       {
         host: '127.0.0.1',
-        port: bench.enrolment.port,
+        port: bench.port,
         servername: ENROLMENT_SERVER_NAME,
         ca: tls.authority.certPem,
         localAddress: given.from ?? '127.0.0.1',

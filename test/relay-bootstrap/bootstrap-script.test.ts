@@ -16,7 +16,7 @@ const identity = await makeClusterIdentity('berlin', Date.now());
 const benches: EnrolmentBench[] = [];
 const machines: Machine[] = [];
 afterEach(async () => {
-  for (const bench of benches.splice(0)) await bench.enrolment.close();
+  for (const bench of benches.splice(0)) await bench.close();
   for (const machine of machines.splice(0)) await machine.remove();
 });
 
@@ -28,7 +28,7 @@ async function relay(given: Parameters<typeof startBench>[0] = {}): Promise<Enro
 
 async function machineOf(bench: EnrolmentBench, edit = (userData: string) => userData): Promise<Machine> {
   const order = { claim: CLAIM, systemId: SYSTEM_ID, enrolUntil: Date.now() + 3_600_000 };
-  const userData = Buffer.from(await bench.enrolment.userDataFor(order)).toString();
+  const userData = bench.userDataFor(order);
   const machine = await layOutMachine(edit(userData));
   machines.push(machine);
   return machine;
@@ -37,7 +37,7 @@ async function machineOf(bench: EnrolmentBench, edit = (userData: string) => use
 function give(bench: EnrolmentBench, document: BootstrapDocument) {
   const dial = createClusterDial(createNodePorts(() => {}).clock);
   const body = bootstrapBody(identity, document);
-  return ensureBootstrap({ ...bench.enrolment, dial })(body, contextFor(body, realPorts()));
+  return ensureBootstrap({ turns: bench.turns, ledger: bench.ledger, dial })(body, contextFor(body, realPorts()));
 }
 
 const stepsOf = (facts: readonly ClusterFact[]) =>
@@ -142,9 +142,9 @@ describe('a machine', () => {
 
   test('waits for a relay that is away, and brings its reports when the relay is back', async () => {
     const first = await relay();
-    const { port } = first.enrolment;
+    const { port } = first;
     const machine = await machineOf(first);
-    await first.enrolment.close();
+    await first.close();
     const { ended } = machine.start();
     await until(async () => (await machine.calls()).some((call) => call.startsWith('curl')));
 
@@ -153,7 +153,7 @@ describe('a machine', () => {
     const steps = [{ name: 'long', script: `until [ -e ${gate} ]; do sleep 0.1; done; echo done`, timeoutSeconds: 30 }];
     void give(second, aDocument({ files: [], steps }));
     await until(() => stepsOf(second.facts).includes('long started 1 null'));
-    await second.enrolment.close();
+    await second.close();
     await writeFile(gate, '');
     await until(async () => (await machine.read('var/lib/slipway/steps/0.done')) !== null);
     const third = await relay({ files: first.files, port });
@@ -200,7 +200,7 @@ describe('a machine', () => {
   test('trusts only the authority in its user-data', async () => {
     const [bench, impostor] = [await relay(), await relay()];
     const machine = await machineOf(bench, (text) =>
-      text.replaceAll(`127.0.0.1:${bench.enrolment.port}`, `127.0.0.1:${impostor.enrolment.port}`),
+      text.replaceAll(`127.0.0.1:${bench.port}`, `127.0.0.1:${impostor.port}`),
     );
     const { kill, ended } = machine.start();
     await until(async () => (await machine.calls()).filter((call) => call.startsWith('curl')).length >= 2);

@@ -23,7 +23,7 @@ const HOUR_MS = 3_600_000;
 const identity = await makeClusterIdentity('berlin', Date.now());
 const open: EnrolmentBench[] = [];
 afterEach(async () => {
-  for (const bench of open.splice(0)) await bench.enrolment.close();
+  for (const bench of open.splice(0)) await bench.close();
 });
 async function bench(given: Parameters<typeof startBench>[0] = {}): Promise<EnrolmentBench> {
   const started = await startBench(given);
@@ -49,7 +49,10 @@ function hold(on: EnrolmentBench, document = aDocument(), api: Partial<Kubernete
   const stop = new AbortController();
   const body = bootstrapBody(identity, document, server);
   const dial = { kubernetes: () => playKubernetes(api) };
-  const outcome = ensureBootstrap({ ...on.enrolment, dial })(body, contextFor(body, realPorts(), stop.signal));
+  const outcome = ensureBootstrap({ turns: on.turns, ledger: on.ledger, dial })(
+    body,
+    contextFor(body, realPorts(), stop.signal),
+  );
   return { outcome, stop };
 }
 
@@ -93,7 +96,7 @@ describe('the enrolment endpoint', () => {
     await speak(on, 'POST', '/v1/enrol', { token, body: hello });
     await speak(on, 'GET', '/v1/bootstrap', { token });
     await speak(on, 'POST', '/v1/acknowledge', { token });
-    await on.enrolment.close();
+    await on.close();
     const later = await bench({ files: on.files });
     expect((await hold(later).outcome).ok).toBe(true);
     expect((await speak(later, 'GET', '/v1/bootstrap', { token })).status).toBe(410);

@@ -82,10 +82,10 @@ describe('user-data', () => {
         attempt: 1,
       });
       const made = { claim, systemId: SystemId.parse(`m${index}xx`), enrolUntil: Date.now() };
-      const text = Buffer.from(await bench.enrolment.userDataFor(made)).toString();
+      const text = bench.userDataFor(made);
       expect(canaries.filter((canary) => text.includes(canary))).toEqual([]);
     }
-    await bench.enrolment.close();
+    await bench.close();
   });
 
   test('and the bootstrap script are bash without a mistake in form', () => {
@@ -135,20 +135,23 @@ describe.skipIf(skip !== undefined)(`real cloud-init${skip === undefined ? '' : 
     });
     const body = bootstrapBody(identity, document);
     const dial = createClusterDial(realPorts().clock);
-    const held = ensureBootstrap({ ...bench.enrolment, dial })(body, contextFor(body, realPorts()));
-    const userData = await bench.enrolment.userDataFor({
+    const held = ensureBootstrap({ turns: bench.turns, ledger: bench.ledger, dial })(
+      body,
+      contextFor(body, realPorts()),
+    );
+    const userData = bench.userDataFor({
       claim: CLAIM,
       systemId: SYSTEM_ID,
       enrolUntil: Date.now() + 3_600_000,
     });
-    const machine = await runCloudInit(root, Buffer.from(userData).toString(), {
+    const machine = await runCloudInit(root, userData, {
       // cloud-init asks `ip` too, and must get the truth.
       ip: '[ "$*" = "-o -4 address show scope global" ] || exec /usr/sbin/ip "$@"; echo "2: eth0    inet 127.0.0.1/24"',
       kubeadm:
         'echo "kubeadm $*" >>/root/calls; env >/root/environment; ps -eo args >/root/processes 2>/dev/null || true',
       systemctl: 'echo "systemctl $*" >>/root/calls',
     });
-    await bench.enrolment.close();
+    await bench.close();
     expect(machine.output).toContain('status: done');
     expect((await held).ok).toBe(true);
     expect(bench.facts.flatMap((fact) => (fact.kind === 'step' ? [`${fact.step} ${fact.outcome}`] : []))).toEqual([
