@@ -22,6 +22,8 @@ export type EtcdGatewayOptions = {
   readonly address: string;
   /** 2379 on a real member; 0 picks a free one. */
   readonly port: number;
+  /** A socket to listen on instead, for a member whose address is in a network namespace of its own. */
+  readonly socketPath?: string;
   /** Milliseconds; for tests. */
   readonly requestTimeoutMs?: number;
 };
@@ -110,7 +112,8 @@ export async function startEtcdGateway(options: EtcdGatewayOptions): Promise<Etc
   });
   const port = await new Promise<number>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port, options.address, () => {
+    const where = { port: options.port, host: options.address };
+    server.listen(options.socketPath === undefined ? where : { path: options.socketPath }, () => {
       const bound = server.address();
       resolve(typeof bound === 'object' && bound !== null ? bound.port : options.port);
     });

@@ -3,8 +3,8 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
 import { err, ok, type Result } from '../../../shared/result.ts';
+import { type EtcdGateway, startEtcdGateway } from '../kubernetes/etcd-gateway.ts';
 import { type KubernetesApi, startKubernetesApi } from '../kubernetes/kubernetes-api.ts';
-import { type EtcdGateway, startEtcdGateway } from './etcd-gateway.ts';
 
 export type NodeRegistration = {
   readonly systemId: string;
@@ -72,10 +72,17 @@ export function startKubernetesHub(options: HubOptions = {}): KubernetesHub {
     if (node.role === 'control-plane') {
       const added = running.api.addControlPlane(node.name, node.address);
       if (!added.ok) return err(`error: error execution phase etcd-join: ${added.error.detail}`);
-      const where =
-        options.etcdPath === undefined ? { host: node.address, port: 2379 } : { path: options.etcdPath(node.systemId) };
-      const ca = { certPem: running.start.pki.etcdCaCertPem, keyPem: running.start.pki.etcdCaKeyPem };
-      running.gateways.set(node.systemId, await startEtcdGateway(running.api.cluster.etcd, node, ca, where));
+      const { etcdCaCertPem: certPem, etcdCaKeyPem: keyPem } = running.start.pki;
+      const socketPath = options.etcdPath?.(node.systemId);
+      const gateway = await startEtcdGateway({
+        etcd: running.api.cluster.etcd,
+        ca: { certPem, keyPem },
+        memberName: node.name,
+        address: node.address,
+        port: 2379,
+        ...(socketPath === undefined ? {} : { socketPath }),
+      });
+      running.gateways.set(node.systemId, gateway);
     }
     const { providerId, systemId, address, ...spec } = node;
     const registered = running.api.registerNode({
