@@ -12,6 +12,7 @@ import { planChoice } from './plan-choice.ts';
 import { dropLostClaims, planClaims } from './plan-claims.ts';
 import { planControlPlane } from './plan-control-plane.ts';
 import { planDeploys } from './plan-deploys.ts';
+import { failWhenStuck } from './plan-failure.ts';
 import { planIdentity } from './plan-identity.ts';
 import { planLayers } from './plan-layers.ts';
 import { planLeaving } from './plan-leaving.ts';
@@ -49,6 +50,7 @@ function planInOrder(draft: Draft): void {
   replaceFailed(draft);
   dropLostClaims(draft);
   dropTakenAddress(draft);
+  failWhenStuck(draft);
   if (draft.state.failure === null) {
     planIdentity(draft);
     planChoice(draft, profile.value);

@@ -7,6 +7,16 @@ import { releaseDueAt, standing } from './plan-leaving.ts';
 import { nameOf } from './plan-replacement.ts';
 import { elapsed } from './wait-sentence.ts';
 
+/** The address goes last; after a lost answer it is looked for once more, when nothing can come any more. */
+export function addressWait(state: ClusterState, waits: Waits): WaitingOnView[] {
+  const { address } = state;
+  if (address === null || address.releasedAt === null) return [];
+  const deadlineAt = doubtUntil(address.doubt, waits);
+  if (address.releasedAt >= deadlineAt) return [];
+  const sentence = `Looking for the address ${address.fqdn} once more: an answer of MAAS was lost.`;
+  return [{ code: 'address-lookup', slot: null, sentence, since: address.releasedAt, deadlineAt }];
+}
+
 /** Null when it is gone, or has not been asked for yet (then a command says so). */
 export function leavingWait(
   state: ClusterState,

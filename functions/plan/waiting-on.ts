@@ -9,13 +9,13 @@ import { deadlineOf } from './deadlines.ts';
 import { machineFault, machineWait } from './machine-fault.ts';
 import { nameOf } from './plan-replacement.ts';
 import { adviceFor, askingSentence, elapsed, subjectLabel } from './wait-sentence.ts';
-import { leavingWait } from './waiting-on-leaving.ts';
+import { addressWait, leavingWait } from './waiting-on-leaving.ts';
 
 export function waitingOn(state: ClusterState, now: number, waits: Waits): WaitingOnView[] {
   if (state.deletedAt !== null) return [];
   const leaving = state.machines.flatMap((machine) => leavingWait(state, machine, now, waits) ?? []);
   const rest = [...commandWaits(state), ...troubleWaits(state, waits), ...leaving];
-  if (state.intent.kind !== 'present') return [...gatewayWait(state, waits), ...rest];
+  if (state.intent.kind !== 'present') return [...gatewayWait(state, waits), ...rest, ...addressWait(state, waits)];
   if (state.failure !== null) return [userWait(state, state.failure), ...rest];
   return [
     ...gatewayWait(state, waits),

@@ -166,4 +166,69 @@ describe('machines that fail', () => {
     world.relay.kubernetes.tell();
     expect(world.phases.at(-1)).toBe('running');
   });
+
+  test('[CP4] nobody joins while a member is on its way out', () => {
+    const world = new World(machines(9)).create(aCluster().withControlPlane(5).accepted());
+    world.run(() => world.view.machines.filter(({ phase }) => phase === 'ready').length === 3);
+    const dead = world.view.machines.find(({ slot }) => slot === 'cp-1')?.systemId ?? '';
+    let removed = false;
+    world.relay.answer = ({ body }) =>
+      body.verb === 'ensure-node-removed' && !removed
+        ? { ok: false, error: { code: 'KUBERNETES_UNREACHABLE', detail: 'not now' } }
+        : undefined;
+    world.relay.kubernetes.powerOff(dead);
+    world.maas.set(dead, { status: 'broken' });
+    world.pass(2_000);
+    world.relay.noticed(dead);
+    const before = world.sentVerbs('ensure-bootstrap').length;
+    world.pass(100_000);
+    expect(world.sentVerbs('ensure-bootstrap').length).toBe(before);
+    removed = true;
+    world.runToPhase('running');
+  });
+
+  test('[MA11] a person at work on a machine is waited for', () => {
+    const world = new World(machines(4)).create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.runToPhase('running');
+    const id = world.view.machines[1]?.systemId ?? '';
+    for (const status of [
+      'entering-rescue-mode',
+      'rescue-mode',
+      'exiting-rescue-mode',
+      'testing',
+      'deployed',
+    ] as const) {
+      world.maas.set(id, { status });
+      world.relay.noticed(id);
+      world.pass(60_000);
+    }
+    expect(world.view.machines[1]).toMatchObject({ systemId: id, attempt: 1 });
+  });
+
+  test('[MA13] a machine that failed is left alone for an hour, and twice as long the next time', () => {
+    const world = withFate('workers-0', 'fails-deploying', 1, 1, 0);
+    const bad = world.sentVerbs('ensure-allocated').find(({ subject }) => subject === 'workers-0.1')?.body;
+    if (bad?.verb !== 'ensure-allocated') throw new Error('no allocate');
+    const id = bad.candidates[0] ?? '';
+    world.run(() => world.state?.quarantine[id] !== undefined);
+    const first = world.state?.quarantine[id]?.until ?? 0;
+    expect(first - world.now).toBe(3_600_000);
+    world.run(() => world.plan.waitingOn.some(({ sentence }) => sentence.includes('not in quarantine')));
+    expect(world.maas.get(id).owner).toBeNull();
+  });
+
+  test('[MA14] a cluster that ran is not failed by bad machines: it stays degraded and tries again a day later', () => {
+    const world = new World(machines(9)).create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.runToPhase('running');
+    for (const id of world.maas.machines.keys()) world.maas.fates.set(id, 'fails-deploying');
+    const lost = world.view.machines[1]?.systemId ?? '';
+    world.maas.set(lost, { status: 'broken' });
+    world.relay.kubernetes.powerOff(lost);
+    world.relay.noticed(lost);
+    world.pass(3_600_000);
+    expect(world.phases.at(-1)).toBe('degraded');
+    expect(world.view.machines[1]?.attempt).toBe(3);
+    world.maas.fates.clear();
+    world.runToPhase('running', 26 * 3_600_000);
+  });
 });

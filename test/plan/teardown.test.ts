@@ -125,6 +125,20 @@ describe('abort and deletion', () => {
     expect(world.plan).toMatchObject({ effects: [], wakeAt: null, waitingOn: [] });
   });
 
+  test('[AD3] an address whose reservation was not answered is given back by its name', () => {
+    const world = new World(machines(4));
+    world.relay.answer = ({ body }) => {
+      if (body.verb !== 'ensure-address') return undefined;
+      world.maas.addresses.set(body.fqdn, body.candidates[0] ?? '');
+      return { ok: false, error: { code: 'MAAS_UNKNOWN_OUTCOME', detail: 'The answer was lost.' } };
+    };
+    world.create(small());
+    world.run(() => world.maas.addresses.size === 1);
+    world.abort();
+    world.runToPhase('deleted');
+    expectNothingLeft(world);
+  });
+
   test('[DE7] abort only before it was provisioned, delete only after', () => {
     const world = new World(machines(4)).create(small());
     const state = () => {

@@ -36,9 +36,9 @@ export class World {
   #order = 0;
   readonly #told = new Map<string, string>();
 
-  constructor(machines: readonly MachineFacts[], waits: Waits = TEST_WAITS) {
+  constructor(machines: readonly MachineFacts[], waits: Waits = TEST_WAITS, maas: WorldMaas = new WorldMaas(machines)) {
     this.waits = waits;
-    this.maas = new WorldMaas(machines);
+    this.maas = maas;
     this.relay = new WorldRelay(this);
   }
 
