@@ -8,6 +8,8 @@ import { WHOLE_BOOTSTRAP } from '../../shared/enrolment.ts';
 const END = '# slipway: end';
 /** For the clean-up between two attempts: `kubeadm reset` takes 8 s on two cores (kubernetes.md §1). */
 const BEFORE_RETRY_SECONDS = 600;
+/** Of failures that are tried again, the first and the last are reported, and between them one in so long. */
+const FAILURE_REPORT_SECONDS = 20;
 
 export function renderBootstrapScript(document: FilledDocument): string {
   const files = document.files.map((file) => put(`'${quoted(file.path)}'`, file.mode, file.content));
@@ -54,7 +56,7 @@ put() {
 
 # run_step INDEX NAME TIMEOUT_SECONDS ATTEMPTS PAUSE_SECONDS
 run_step() {
-  local file=$state/steps/$1 attempt=1 status
+  local file=$state/steps/$1 attempt=1 status told=0
   log=$state/logs/$1-$2
   [ ! -e "$file.done" ] || return 0
   [ ! -e "$file.begun" ] || before_retry "$file"
@@ -69,7 +71,11 @@ run_step() {
       report "$2" succeeded $attempt 0 "$log"
       return 0
     fi
-    report "$2" failed $attempt $status "$log"
+    # A step that is tried every two seconds is not told of every two seconds.
+    if ((attempt == 1 || attempt >= $4 || SECONDS - told >= ${FAILURE_REPORT_SECONDS})); then
+      report "$2" failed $attempt $status "$log"
+      told=$SECONDS
+    fi
     [ $attempt -lt "$4" ] || return $status
     attempt=$((attempt + 1))
     before_retry "$file"

@@ -140,6 +140,21 @@ describe('a machine', () => {
     expect(await again.run('run')).toMatchObject({ status: 3, output: expect.stringContaining('already') });
   });
 
+  test('tells of the first and the last of many quick failures', async () => {
+    const bench = await relay();
+    const machine = await machineOf(bench);
+    const steps = [{ name: 'reach', script: 'kubeadm reach; exit 7', timeoutSeconds: 5, attempts: 6 }];
+    void give(bench, aDocument({ files: [], steps }));
+    expect((await machine.run('run')).status).toBe(3);
+    expect((await machine.calls()).filter((call) => call === 'kubeadm reach').length).toBe(6);
+    expect(stepsOf(bench.facts).slice(1)).toEqual([
+      'reach started 1 null',
+      'reach failed 1 7',
+      'reach failed 6 7',
+      'bootstrap failed 1 7',
+    ]);
+  });
+
   test('waits for a relay that is away, and brings its reports when the relay is back', async () => {
     const first = await relay();
     const { port } = first;
