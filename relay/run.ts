@@ -6,6 +6,7 @@ import type { LoadedConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
 import { createNodePorts, isoNow } from './adapters/node-ports.ts';
 import { lockState } from './adapters/state-lock.ts';
+import { makeClusterIdentity } from './bootstrap/cluster-identity.ts';
 import { createHandlers } from './commands/handlers.ts';
 import type { Config } from './config.ts';
 import { createEndpoint } from './enrolment/endpoint.ts';
@@ -111,6 +112,7 @@ async function serve(config: Config, ca: string[], disk: Disk, state: State, por
       ledger,
       enrolmentKey,
       site: () => site,
+      makeIdentity: makeClusterIdentity,
     }),
     transportFor: (trust) => createUndiciTransport({ trust, proxyUrl: null }).send,
     maasEndpoints: config.maasEndpoints,

@@ -1,6 +1,6 @@
 // X.509 as a cluster and the enrolment endpoint need it: authorities, and certificates signed by them. ECDSA P-256 with
 // SHA-256 throughout: kubeadm, etcd, curl and Node accept it, and a new key costs nothing.
-import type { webcrypto } from 'node:crypto';
+import { createHash, type webcrypto } from 'node:crypto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { z } from 'zod';
@@ -88,10 +88,9 @@ export async function issueFor(
 }
 
 /** `sha256:` and the hash of the certificate's public key (DER SubjectPublicKeyInfo), as `kubeadm join` pins a cluster. */
-export async function publicKeyHash(certPem: string): Promise<string> {
+export function publicKeyHash(certPem: string): string {
   const { publicKey } = new x509.X509Certificate(certPem);
-  const hash = await crypto.subtle.digest('SHA-256', publicKey.rawData);
-  return `sha256:${Buffer.from(hash).toString('hex')}`;
+  return `sha256:${createHash('sha256').update(Buffer.from(publicKey.rawData)).digest('hex')}`;
 }
 
 /** Until when a certificate holds. */

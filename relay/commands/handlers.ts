@@ -13,7 +13,7 @@ import { ensureAddress, ensureAddressReleased } from './addresses.ts';
 import { ensureBootstrap } from './bootstrap.ts';
 import { ensureCertificate } from './certificates.ts';
 import type { Handlers } from './handler.ts';
-import { ensureIdentity } from './identity.ts';
+import { ensureIdentityMadeBy, type MakeIdentity } from './identity.ts';
 import { createMachineHandlers } from './machines.ts';
 import { ensureApplied } from './manifests.ts';
 import { ensureMemberRemoved } from './members.ts';
@@ -33,15 +33,17 @@ export type HandlerParts = {
   readonly ledger: Ledger;
   readonly enrolmentKey: Uint8Array;
   readonly site: () => EnrolmentSite;
+  readonly makeIdentity: MakeIdentity;
 };
 
-export function createHandlers({ ports, log, dial, turns, ledger, enrolmentKey, site }: HandlerParts): Handlers {
+export function createHandlers(parts: HandlerParts): Handlers {
+  const { ports, log, dial, turns, ledger, enrolmentKey, site, makeIdentity } = parts;
   const polls = createAccountPolls(ports, log);
   return {
     'observe-account': observeAccount,
     'observe-inventory': observeInventory,
     'observe-cluster': createObserveCluster(polls, watchAccess(dial)),
-    'ensure-identity': ensureIdentity,
+    'ensure-identity': ensureIdentityMadeBy(makeIdentity),
     'ensure-address': ensureAddress,
     'ensure-address-released': ensureAddressReleased,
     ...createMachineHandlers({
