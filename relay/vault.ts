@@ -59,7 +59,7 @@ export async function keepSecret(
 ): Promise<Result<Uint8Array, DiskFailure>> {
   const existing = await disk.read(name);
   if (!existing.ok) return existing;
-  if (existing.value !== null && existing.value.byteLength > 0) return ok(existing.value);
+  if (existing.value !== null && existing.value.byteLength > 0) return ok(new Uint8Array(existing.value));
   const made = await make();
   const written = await disk.replace(name, made);
   return written.ok ? ok(made) : written;

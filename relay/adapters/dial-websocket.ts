@@ -1,4 +1,5 @@
 // The one socket of the relay to the world: a WebSocket, directly or through an HTTP proxy by CONNECT.
+import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { WebSocket } from 'ws';
@@ -54,7 +55,10 @@ async function open(url: URL, proxy: ProxySettings, ca: string[], agent: string)
 }
 
 function secured(tunnel: Duplex, url: URL, ca: string[]): Duplex {
-  return url.protocol === 'wss:' ? connectTls({ socket: tunnel, servername: url.hostname, ca }) : tunnel;
+  if (url.protocol !== 'wss:') return tunnel;
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  // TLS knows no server name that is an address; the certificate is checked against `host` then.
+  return connectTls({ socket: tunnel, ca, host, ...(isIP(host) === 0 ? { servername: host } : {}) });
 }
 
 function attend(socket: WebSocket, events: DialEvents): void {

@@ -188,15 +188,16 @@ class Attempt {
     const v = shape.success ? shape.data.v : undefined;
     const type = shape.success ? shape.data.type?.slice(0, 40) : undefined;
     const known = EdgeFrame.options.some((option) => option.shape.type.value === type);
+    if (v === undefined || type === undefined) return this.#refuse(CLOSE.BAD_FRAME, 'something that is no frame');
     if (v === PROTOCOL_VERSION && known) return this.#refuse(CLOSE.BAD_FRAME, `a ${type} frame in an unknown form`);
-    const older = v !== undefined && v < PROTOCOL_VERSION ? 'console' : 'relay';
+    const older = v < PROTOCOL_VERSION ? 'console' : 'relay';
     this.#log.error('protocol-mismatch', {
       older,
-      theirVersion: v ?? null,
+      theirVersion: v,
       ourVersion: PROTOCOL_VERSION,
-      frame: type ?? null,
+      frame: type,
     });
-    this.#refuse(CLOSE.VERSION_UNSUPPORTED, `unknown frame ${type ?? ''}`);
+    this.#refuse(CLOSE.VERSION_UNSUPPORTED, `unknown frame ${type}`);
   }
 
   #broken(error: unknown): void {

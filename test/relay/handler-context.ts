@@ -8,10 +8,14 @@ import type { Command } from '../../shared/command.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { testLog } from './memory-ports.ts';
 
-/** Waits a hundredth of what it is asked, so that retries of seconds take milliseconds. */
+/** Time without a meaning runs a hundred times as fast, so that waits of seconds take milliseconds. */
 export function hurriedPorts(reach: (point: Failpoint) => void = () => {}): Ports {
   const ports = createNodePorts(reach);
-  return { ...ports, timers: { after: (delayMs, then) => ports.timers.after(delayMs / 100, then) } };
+  return {
+    ...ports,
+    clock: { ...ports.clock, monotonicMs: () => ports.clock.monotonicMs() * 100 },
+    timers: { after: (delayMs, then) => ports.timers.after(delayMs / 100, then) },
+  };
 }
 
 export type TestContext = CommandContext & { readonly changes: string[]; readonly reached: Failpoint[] };

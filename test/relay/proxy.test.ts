@@ -1,9 +1,13 @@
 // The tunnel through an HTTP proxy by CONNECT: chosen by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, with credentials.
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { proxyFor } from '../../relay/adapters/proxy.ts';
+import { issueWithNewKey, makeAuthority } from '../../relay/bootstrap/certificate-authority.ts';
 import { type FakeEdge, startFakeEdge } from '../support/fake-edge.ts';
 import { relayFolder } from './relay-folder.ts';
 
@@ -33,6 +37,30 @@ test('[T1, T8] pairs and dials through the proxy with its credentials, and again
   expect(new Set(proxy.asked)).toEqual(new Set([host]));
   expect(proxy.asked.length).toBeGreaterThanOrEqual(3);
   expect(JSON.stringify(running.lines)).not.toContain('p@ss');
+});
+
+test("[T1] over TLS it trusts the certificate behind the proxy by the site's own authority, and by nothing else", async () => {
+  const year = { from: Date.now() - 60_000, until: Date.now() + 3_600_000 };
+  const authority = await makeAuthority('site', year);
+  const order = {
+    subject: { commonName: 'localhost', organizations: [] },
+    usage: 'server',
+    dnsNames: ['localhost'],
+  } as const;
+  const { certPem, keyPem } = await issueWithNewKey(authority, { ...order, dnsNames: ['localhost'], validity: year });
+  const secure = await startFakeEdge({ cert: certPem, key: keyPem });
+  const caFile = join(await mkdtemp(join(tmpdir(), 'slipway-ca-')), 'ca.pem');
+  await writeFile(caFile, authority.certPem);
+  const through = { SLIPWAY_CONSOLE: secure.origin, HTTPS_PROXY: `http://relay:p%40ss@127.0.0.1:${proxy.port}` };
+  const untrusted = await relay.command(['pair'], secure.code, through);
+  expect([untrusted.status, untrusted.stderr]).toEqual([1, expect.stringContaining('certificate')]);
+  const trusting = { ...through, SLIPWAY_CA_FILE: caFile };
+  expect(await relay.command(['pair'], secure.code, trusting)).toMatchObject({ status: 0 });
+  relay.start(trusting);
+  await secure.connected(1);
+  expect(new Set(proxy.asked)).toEqual(new Set([new URL(secure.origin).host]));
+  await secure.stop();
+  await rm(dirname(caFile), { recursive: true });
 });
 
 test('says that the proxy wants credentials, without telling them', async () => {

@@ -2,6 +2,7 @@
 // with a key of its own and keeps everything it was told. It does what a test tells it and decides nothing.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -30,7 +31,8 @@ export type Manners = {
   epoch: number;
 };
 
-export async function startFakeEdge() {
+/** @param tls serves https and wss as `localhost` with this certificate */
+export async function startFakeEdge(tls: { cert: string; key: string } | null = null) {
   const signing = await makeKey();
   const manners: Manners = { grantsLeases: true, acknowledges: true, outstanding: [], guards: [], epoch: 1 };
   const heard: { frame: RelayFrame; session: number }[] = [];
@@ -44,11 +46,12 @@ export async function startFakeEdge() {
   let seq = 0;
   let pairings = 0;
 
-  const server = createServer((request, response) => void answerPairing(request, response));
+  const answer = (request: IncomingMessage, response: ServerResponse): void => void answerPairing(request, response);
+  const server = tls === null ? createServer(answer) : createTlsServer(tls, answer);
   const sockets = new WebSocketServer({ server, path: '/v1/tunnel' });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const origin = `http://127.0.0.1:${portOf(server)}`;
+  const origin = tls === null ? `http://127.0.0.1:${portOf(server)}` : `https://localhost:${portOf(server)}`;
   const code = makePairingCode(crypto.getRandomValues(new Uint8Array(20)), (await sha256(signing.raw)).slice(0, 10));
 
   const wake = (): void => {
