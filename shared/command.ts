@@ -119,7 +119,7 @@ export const Command = z.strictObject({
   gatewayId: GatewayId,
   /** The cluster it is for; null for a command of an account or gateway. */
   clusterId: ClusterId.nullable(),
-  /** A slot, or `cluster`. */
+  /** What it is about: `<slot>.<attempt>` for the machine under one claim, `layer-<n>`, or `cluster`. */
   subject: z.string().max(64),
   /** Fences: a relay refuses a generation lower than the highest it has seen of the cluster. */
   generation: z.int().nonnegative(),

@@ -63,10 +63,8 @@ export function phaseOf(state: ClusterState): ClusterPhase {
   if (state.intent.kind === 'deleted') return 'deleting';
   if (state.failure !== null) return 'failed';
   if (state.provisionedAt === null) return currentMachines(state).length > 0 ? 'provisioning' : 'pending';
-  const whole = slotsOf(state.spec).every(({ slot }) => {
-    const machine = machineOfSlot(state, slot);
-    return machine !== null && isReady(state, machine);
-  });
+  const ready = new Set(currentMachines(state).flatMap((machine) => (isReady(state, machine) ? machine.slot : [])));
+  const whole = slotsOf(state.spec).every(({ slot }) => ready.has(slot));
   return whole && state.api?.ready === true ? 'running' : 'degraded';
 }
 

@@ -5,7 +5,7 @@ import type { SlotId, SystemId } from '../../shared/ids.ts';
 import type { MachineFacts } from '../../shared/machine.ts';
 import { addressName, chooseAddress, chooseDomain } from './choose-address.ts';
 import { chooseMachines, type MachineSupply } from './choose-machines.ts';
-import { type ClusterState, currentMachines, machineOfSlot, type PlannedSlot, slotsOf } from './cluster-state.ts';
+import { type ClusterState, currentMachines, type PlannedSlot, slotsOf } from './cluster-state.ts';
 import { ask } from './command-for.ts';
 import { type Draft, sendAway } from './draft.ts';
 import { allocatePending } from './plan-claims.ts';
@@ -26,7 +26,8 @@ export function planChoice(draft: Draft, profile: ResolvedProfile): void {
 }
 
 export function emptySlots(state: ClusterState): PlannedSlot[] {
-  return slotsOf(state.spec).filter(({ slot }) => machineOfSlot(state, slot) === null);
+  const filled = new Set(currentMachines(state).map(({ slot }) => slot));
+  return slotsOf(state.spec).filter(({ slot }) => !filled.has(slot));
 }
 
 function choose(draft: Draft, profile: ResolvedProfile, empty: PlannedSlot[]): void {

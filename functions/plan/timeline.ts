@@ -3,6 +3,7 @@ import type { TimelineEntry } from '../../shared/cluster-view.ts';
 import type { ClusterState, MachineRecord } from './cluster-state.ts';
 import { phaseOf, slotPhaseOf } from './describe-cluster.ts';
 import { nameOf } from './plan-replacement.ts';
+import { subjectLabel } from './wait-sentence.ts';
 
 export type NewEntry = Omit<TimelineEntry, 'seq'>;
 
@@ -13,7 +14,7 @@ export function timelineOf(before: ClusterState | null, after: ClusterState, now
     ...accepted(before, after),
     ...troubles(before, after),
     ...clusterLines(before, after),
-    ...after.machines.flatMap((machine) => machineLines(before, after, machine)),
+    ...allMachineLines(before, after),
     ...settledLines(before, after),
     ...phaseLine(before, after),
   ];
@@ -78,9 +79,8 @@ function phaseLine(before: ClusterState | null, after: ClusterState): Line[] {
 function troubles(before: ClusterState | null, after: ClusterState): Line[] {
   return Object.entries(after.troubles).flatMap(([key, trouble]) => {
     if (before?.troubles[key]?.code === trouble.code) return [];
-    const [subject, verb] = key.split('/');
-    const slot = after.machines.find((machine) => `${machine.slot}.${machine.attempt}` === subject)?.slot ?? null;
-    return [line('trouble', `${verb}: ${trouble.code}: ${trouble.detail}`, slot)];
+    const verb = key.split('/')[1];
+    return [line('trouble', `${verb}: ${trouble.code}: ${trouble.detail}`, subjectLabel(key))];
   });
 }
 
@@ -95,8 +95,17 @@ function settledLines(before: ClusterState | null, after: ClusterState): Line[] 
   );
 }
 
-function machineLines(before: ClusterState | null, after: ClusterState, machine: MachineRecord): Line[] {
-  const old = before?.machines.find((candidate) => candidate.claim === machine.claim) ?? null;
+function allMachineLines(before: ClusterState | null, after: ClusterState): Line[] {
+  const old = new Map((before?.machines ?? []).map((machine) => [machine.claim, machine]));
+  return after.machines.flatMap((machine) => machineLines(before, after, machine, old.get(machine.claim) ?? null));
+}
+
+function machineLines(
+  before: ClusterState | null,
+  after: ClusterState,
+  machine: MachineRecord,
+  old: MachineRecord | null,
+): Line[] {
   const lines: Line[] = [];
   const { slot, leaving } = machine;
   const was = old === null || before === null ? null : slotPhaseOf(before, old).phase;

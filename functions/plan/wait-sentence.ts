@@ -1,6 +1,5 @@
 // Pure. Words for waits: times, commands and advice.
 import { PROBLEM_CODES, problemOf } from '../../shared/problem.ts';
-import { type ClusterState, subjectOf } from './cluster-state.ts';
 
 /** "7 of at most 75 minutes"; seconds when the limit is short. */
 export function elapsed(since: number, now: number, limitMs: number): string {
@@ -21,17 +20,14 @@ const ASKING: Record<string, string> = {
 };
 
 /** Null for commands whose wait is a machine's own, or that stand for ever. */
-export function askingSentence(state: ClusterState, key: string): string | null {
+export function askingSentence(key: string): string | null {
   const what = ASKING[key.split('/')[1] ?? ''];
-  const slot = subjectLabel(state, key);
+  const slot = subjectLabel(key);
   return what === undefined ? null : `Waiting for ${what}${slot === null ? '' : ` for slot ${slot}`}.`;
 }
 
 /** The slot a command is about; null for the whole cluster. */
-export function subjectLabel(state: ClusterState, key: string): string | null {
-  const subject = key.split('/')[0];
-  return state.machines.find((machine) => subjectOf(machine) === subject)?.slot ?? null;
-}
+export const subjectLabel = (key: string): string | null => /^([^/]+)\.\d+\//.exec(key)?.[1] ?? null;
 
 const ADVICE: Record<string, string> = {
   SITE_FORBIDS: 'The site’s own settings forbid it: ask who runs the gateway.',

@@ -114,9 +114,9 @@ function apiWait(state: ClusterState, waits: Waits): WaitingOnView[] {
 /** What the relay has been asked and has not answered. Deploys and documents are waits of their machine. */
 function commandWaits(state: ClusterState): WaitingOnView[] {
   return Object.entries(state.pending).flatMap(([key, { sentAt, deadlineAt }]) => {
-    const sentence = askingSentence(state, key);
+    const sentence = askingSentence(key);
     if (sentence === null) return [];
-    return [{ code: codeOf(key), slot: subjectLabel(state, key), sentence, since: sentAt, deadlineAt }];
+    return [{ code: codeOf(key), slot: subjectLabel(key), sentence, since: sentAt, deadlineAt }];
   });
 }
 
@@ -125,7 +125,7 @@ function troubleWaits(state: ClusterState, waits: Waits): WaitingOnView[] {
     if (state.pending[key] !== undefined && !key.endsWith('/observe-cluster')) return [];
     if (state.intent.kind !== 'present' && !key.includes('-released')) return [];
     const act = isPermanent(trouble.code) ? ` ${adviceFor(trouble.code)}` : '';
-    const slot = subjectLabel(state, key);
+    const slot = subjectLabel(key);
     const what = `${slot ?? 'The cluster'}: ${trouble.detail.replace(/\.?$/, '.')}${act} Trying again.`.slice(0, 1_000);
     return [{ code: trouble.code, slot, sentence: what, since: trouble.since, deadlineAt: retryAt(trouble, waits) }];
   });

@@ -44,6 +44,53 @@ describe('whole lives', () => {
     expect(most).toBe(1);
   });
 
+  test('[CP3] while etcd calls a member unhealthy or a learner, nobody joins', () => {
+    const world = new World(machines(8));
+    world.relay.kubernetes.tellsEtcd = false;
+    world.create(aCluster().withControlPlane(5).accepted());
+    world.run(() => world.view.machines.filter(({ phase }) => phase === 'ready').length === 2);
+    const members = (learner: boolean, healthy: boolean) => ({
+      kind: 'etcd-members' as const,
+      members: [...world.relay.kubernetes.members.keys()].map((name, index) => ({
+        id: name,
+        name,
+        learner: learner && index === 1,
+        healthy: healthy || index === 0,
+      })),
+    });
+    for (const fact of [members(true, true), members(false, false)]) {
+      world.observe(fact);
+      world.pass(90_000);
+      expect(world.sentVerbs('ensure-bootstrap')).toHaveLength(2);
+    }
+    world.relay.kubernetes.tellsEtcd = true;
+    world.observe(members(false, true));
+    world.runToPhase('running');
+  });
+
+  test('[CL7] the identity is asked for at once, and no document is handed out without it', () => {
+    const world = new World(machines(4));
+    let given = false;
+    world.relay.answer = ({ body }) =>
+      body.verb === 'ensure-identity' && !given
+        ? { ok: false, error: { code: 'RELAY_BUG', detail: 'not yet' } }
+        : undefined;
+    world.create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    expect(world.sent.map(({ body }) => body.verb)).toEqual(['ensure-identity', 'observe-inventory']);
+    world.run(() => world.view.machines.every(({ phase }) => phase === 'enrolled'));
+    world.pass(30_000);
+    expect(world.sentVerbs('ensure-bootstrap')).toEqual([]);
+    given = true;
+    world.runToPhase('running');
+  });
+
+  test('[CL8] one inventory serves a quiet life, and is not kept', () => {
+    const world = new World(machines(4)).create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.runToPhase('running');
+    expect(world.sentVerbs('observe-inventory')).toHaveLength(1);
+    expect(world.state?.inventory).toBeNull();
+  });
+
   test('[CP3] without word of etcd, Ready nodes have to do after a while', () => {
     const world = new World(machines(8));
     world.relay.kubernetes.tellsEtcd = false;

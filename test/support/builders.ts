@@ -75,7 +75,7 @@ export function aCluster(): ClusterBuilder {
     };
   };
   return build(
-    { name: 'demo', profileId: 'pro_maasinfra', accountId: 'acc_1', pools: [] },
+    { name: 'demo', profileId: 'pro_maas', accountId: 'acc_1', pools: [] },
     BUILTIN_PROFILE,
     'clu_abcdefgh12345678',
   );
