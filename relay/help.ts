@@ -20,7 +20,7 @@ Settings are read from the file and then from the environment, which wins:
   SLIPWAY_CA_FILE              PEM of further authorities to trust for console and proxy
   SLIPWAY_ENROLMENT_LISTEN     host:port where machines enrol (default 0.0.0.0:8443)
   SLIPWAY_ENROLMENT_ADVERTISE  host:port,... as machines reach it (default: this host's IPv4 addresses)
-  SLIPWAY_MAAS_ENDPOINTS       the only MAAS endpoints commands may name, comma-separated (default: any)
+  SLIPWAY_MAAS_ENDPOINTS       the only MAAS endpoints commands may name, comma-separated (default: all)
   SLIPWAY_LOG_LEVEL            debug, info, warn or error (default info)
   HTTPS_PROXY HTTP_PROXY NO_PROXY   for the console only; MAAS and machines are always reached directly
 `;

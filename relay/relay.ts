@@ -86,7 +86,7 @@ function sessionEvents({ log }: RelayParts, outbox: Outbox, lease: Lease, dispat
       outbox.attach(send);
       lease.attach(send);
     },
-    delivered: (commands, send) => void dispatch.deliver(commands, send),
+    delivered: dispatch.deliver,
     other: (frame) => {
       switch (frame.type) {
         case 'report-ack':

@@ -25,7 +25,8 @@ export type Welcome = FrameOf<'welcome'>;
 /** What the rest of the relay does with a session. `ended` comes once for each `began`. */
 export type SessionEvents = {
   readonly began: (welcome: Welcome, send: (frame: RelayFrame) => void) => void;
-  readonly delivered: (commands: readonly Command[], send: (frame: RelayFrame) => void) => void;
+  /** The next frame is taken when this has resolved: a withdrawal must not overtake what it withdraws. */
+  readonly delivered: (commands: readonly Command[], send: (frame: RelayFrame) => void) => Promise<void>;
   readonly other: (frame: FrameOf<'report-ack' | 'observation-ack' | 'lease' | 'lease-refused' | 'withdraw'>) => void;
   readonly ended: () => void;
 };
@@ -179,7 +180,7 @@ class Attempt {
     const isNext = serving.lastSeq === null ? seq <= 1 : seq === serving.lastSeq + 1;
     if (!isNext) return this.#refuse(CLOSE.BAD_FRAME, `deliver ${seq} after ${serving.lastSeq}`);
     serving.lastSeq = seq;
-    this.#session.delivered(commands, this.#send);
+    await this.#session.delivered(commands, this.#send);
   }
 
   /** T9: a later version is told apart from nonsense, so that the operator knows which side to update. */

@@ -26,7 +26,7 @@ const IDENTITY: Identity = {
 const CHALLENGE = encodeFrame({ v: 1, type: 'challenge', nonce: 'n'.repeat(22), origin: IDENTITY.origin });
 const WELCOME: Welcome = { v: 1, type: 'welcome', sessionId: 's1', redialSpreadMs: 8_000, at: 1, outstanding: [] };
 
-function connection() {
+function connection(journalled = () => Promise.resolve()) {
   const ports = testPorts();
   const sent: string[] = [];
   const closes: number[] = [];
@@ -51,7 +51,10 @@ function connection() {
     },
     {
       began: () => seen.push('began'),
-      delivered: (commands) => seen.push(`delivered ${commands.length}`),
+      delivered: (commands) => {
+        seen.push(`delivered ${commands.length}`);
+        return journalled();
+      },
       other: (frame) => seen.push(frame.type),
       ended: () => seen.push('ended'),
     },
@@ -130,6 +133,18 @@ test('[T6] numbers rise by one: the next is taken, a repeat closes', async () =>
   await one.delivers(1);
   expect(one.seen).toEqual(['began', 'delivered 1', 'delivered 1', 'ended']);
   expect(one.closes).toEqual([CLOSE.BAD_FRAME]);
+});
+
+test('[C5] a withdrawal does not overtake the commands it withdraws', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const one = connection(() => promise);
+  await one.serve();
+  await one.delivers(0);
+  await one.says(encodeFrame({ v: 1, type: 'withdraw', commandIds: [identityCommand().commandId] }));
+  expect(one.seen).toEqual(['began', 'delivered 1']);
+  resolve();
+  await one.ports.advance(0);
+  expect(one.seen).toEqual(['began', 'delivered 1', 'withdraw']);
 });
 
 test('[T7] pings every 30 s, and counts a console as dead that answers none', async () => {
