@@ -24,18 +24,23 @@ const RETRY_MS_MAX = 10_000;
 /** A full list at least so often, in case an event was lost. */
 const WATCHES_PER_LIST = 24;
 const ETCD_POLL_MS = 15_000;
-/** With one member there is nothing to decide. */
-const MEMBERS_WATCHED_FROM = 2;
+/** While members and control-plane nodes differ, one is joining or leaving and the next waits for it. */
+const ETCD_SETTLING_POLL_MS = 1_000;
 
 /** Runs until `signal` is aborted. Never throws for what the cluster does. */
 export async function watchCluster(watch: ClusterWatch): Promise<void> {
-  const told = changesOnly(watch.emit);
+  const bell = createBell();
+  const told = changesOnly((fact) => {
+    watch.emit(fact);
+    // A control plane that came, went or changed is what changes etcd.
+    if (fact.kind === 'node' && fact.role === 'control-plane') bell.ring();
+  });
   const ready = createGate();
   const nodes = new Map<string, NodeView>();
   await Promise.all([
     watchReadiness(watch, told, ready),
     watchNodes(watch, told, ready, nodes),
-    watchMembers(watch, told, ready, nodes),
+    watchMembers(watch, told, bell, nodes),
   ]);
 }
 
@@ -152,29 +157,42 @@ function factOf(node: NodeView): Extract<ClusterFact, { kind: 'node' }> {
   return { kind: 'node', name, present: true, ready, role, providerId, internalIp, kubeletVersion, reason };
 }
 
-async function watchMembers(
-  { etcd, ports, signal }: ClusterWatch,
-  told: Told,
-  gate: Gate,
-  nodes: Map<string, NodeView>,
-): Promise<void> {
+/** Ends the sleep of whoever waits for it. */
+type Bell = { readonly ring: () => void; readonly rung: () => AbortSignal };
+
+function createBell(): Bell {
+  let next = new AbortController();
+  return {
+    ring: () => {
+      next.abort();
+      next = new AbortController();
+    },
+    rung: () => next.signal,
+  };
+}
+
+async function watchMembers(watch: ClusterWatch, told: Told, bell: Bell, nodes: Map<string, NodeView>): Promise<void> {
+  const { ports, signal } = watch;
   while (!signal.aborted) {
+    const rung = bell.rung();
     const controlPlanes = [...nodes.values()].filter((node) => node.role === 'control-plane');
-    const peers = controlPlanes
-      .toSorted((a, b) => Number(b.ready) - Number(a.ready))
-      .flatMap((node) => (node.internalIp === null ? [] : [node.internalIp]));
-    if (peers.length >= MEMBERS_WATCHED_FROM) {
-      const listed = await etcd.listMembers(peers);
-      if (signal.aborted) return;
-      if (listed.ok) {
-        const members = listed.value
-          .map(({ id, name, healthy, learner }) => ({ id, name, healthy, learner }))
-          .toSorted((a, b) => a.name.localeCompare(b.name));
-        told('etcd-members', { kind: 'etcd-members', members });
-      }
-    }
-    await sleep(ports.timers, gate.isOpen() ? ETCD_POLL_MS : READY_POLL_MS, signal);
+    const settled = controlPlanes.length === 0 || (await tellMembers(watch, told, controlPlanes));
+    await sleep(ports.timers, settled ? ETCD_POLL_MS : ETCD_SETTLING_POLL_MS, AbortSignal.any([signal, rung]));
   }
+}
+
+/** False while there is more to come: no answer, a member that is no node or is not healthy, a node that is no member. */
+async function tellMembers({ etcd, signal }: ClusterWatch, told: Told, controlPlanes: NodeView[]): Promise<boolean> {
+  const peers = controlPlanes
+    .toSorted((a, b) => Number(b.ready) - Number(a.ready))
+    .flatMap((node) => (node.internalIp === null ? [] : [node.internalIp]));
+  const listed = await etcd.listMembers(peers);
+  if (signal.aborted || !listed.ok) return false;
+  const members = listed.value
+    .map(({ id, name, healthy, learner }) => ({ id, name, healthy, learner }))
+    .toSorted((a, b) => a.name.localeCompare(b.name));
+  told('etcd-members', { kind: 'etcd-members', members });
+  return members.length === controlPlanes.length && members.every((member) => member.healthy && !member.learner);
 }
 
 type Told = (subject: string, fact: ClusterFact) => void;
