@@ -7,6 +7,7 @@ import type { MachineFacts, MachineRequirements } from '../../shared/machine.ts'
 import { err, ok, type Result } from '../../shared/result.ts';
 import { hashText } from './hash-text.ts';
 import { type FunnelStep, funnelOf, funnelSentence } from './machine-funnel.ts';
+import { bestOf, zoneQueues } from './zone-queues.ts';
 
 type Pool = ClusterSpec['pools'][number];
 export type SlotNeed = { readonly slot: SlotId; readonly pool: Pool };
@@ -35,16 +36,18 @@ export function chooseMachines(
   supply: MachineSupply,
 ): Result<Map<SlotId, SystemId[]>, Shortage> {
   const choice: Choice = { taken: new Set(), primaries: [] };
-  for (const pool of mostConstrainedFirst(needs, supply)) {
+  const pools = mostConstrainedFirst(needs, supply);
+  for (const { pool, fitting } of pools) {
     const slots = needs.filter((need) => need.pool.name === pool.name);
-    for (const [filled, need] of slots.entries()) {
-      const machine = nextMachine(pool, eligibleFor(pool, supply), choice, supply, slots.length - filled);
+    const next = takeTurns(pool, fitting, choice, supply);
+    for (const need of slots) {
+      const machine = next();
       if (machine === null) return err(shortageOf(pool, slots.length, supply, choice));
       choice.taken.add(machine.systemId);
       choice.primaries.push({ need, machine });
     }
   }
-  return ok(withAlternatives(choice, supply));
+  return ok(withAlternatives(choice, pools));
 }
 
 export function requirementsOf(pool: Pool, architecture: string): MachineRequirements {
@@ -55,62 +58,62 @@ export function requirementsOf(pool: Pool, architecture: string): MachineRequire
 type Primary = { readonly need: SlotNeed; readonly machine: MachineFacts };
 type Choice = { readonly taken: Set<SystemId>; readonly primaries: Primary[] };
 
+type PoolSupply = { readonly pool: Pool; readonly fitting: readonly MachineFacts[] };
+
 /** A pool that few machines fit chooses before one that takes anything. */
-function mostConstrainedFirst(needs: readonly SlotNeed[], supply: MachineSupply): Pool[] {
+function mostConstrainedFirst(needs: readonly SlotNeed[], supply: MachineSupply): PoolSupply[] {
   const pools = [...new Map(needs.map((need) => [need.pool.name, need.pool])).values()];
   return pools
-    .map((pool) => ({ pool, fitting: eligibleFor(pool, supply).length }))
-    .sort((a, b) => a.fitting - b.fitting)
-    .map(({ pool }) => pool);
+    .map((pool) => ({ pool, fitting: eligibleFor(pool, supply) }))
+    .sort((a, b) => a.fitting.length - b.fitting.length);
 }
 
 /** What fits, the smallest first (as MAAS itself chooses), equals in an order of this cluster's own. */
 function eligibleFor(pool: Pool, supply: MachineSupply): MachineFacts[] {
-  const { fitting } = funnelOf(supply, requirementsOf(pool, supply.architecture));
-  const cost = (machine: MachineFacts): number => machine.cpuCores + machine.memoryMiB / 1_024;
-  const order = (machine: MachineFacts): number => hashText(`${supply.seed}/${machine.systemId}`);
-  return fitting.sort((a, b) => cost(a) - cost(b) || order(a) - order(b));
+  return funnelOf(supply, requirementsOf(pool, supply.architecture))
+    .fitting.map((machine) => ({
+      machine,
+      cost: machine.cpuCores + machine.memoryMiB / 1_024,
+      order: hashText(`${supply.seed}/${machine.systemId}`),
+    }))
+    .sort((a, b) => a.cost - b.cost || a.order - b.order)
+    .map(({ machine }) => machine);
 }
 
-function nextMachine(
+/** One machine after another, by the pool's spread over zones; null when none is left that keeps to it. */
+function takeTurns(
   pool: Pool,
-  eligible: readonly MachineFacts[],
+  fitting: readonly MachineFacts[],
   choice: Choice,
   supply: MachineSupply,
-  stillNeeded: number,
-): MachineFacts | null {
-  const free = eligible.filter((machine) => !choice.taken.has(machine.systemId));
-  if (free.length < stillNeeded) return null;
-  const used = zonesUsed(pool, choice, supply);
-  const count = (zone: string): number => used.filter((other) => other === zone).length;
-  if (pool.placement.spread === 'pack') {
-    const left = (zone: string): number => free.filter((machine) => machine.zone === zone).length;
-    return free.toSorted((a, b) => count(b.zone) - count(a.zone) || left(b.zone) - left(a.zone))[0] ?? null;
-  }
-  const best = free.toSorted((a, b) => count(a.zone) - count(b.zone))[0] ?? null;
-  if (best !== null && pool.placement.spread === 'strict') {
-    const zones = new Set(eligible.map((machine) => machine.zone)).size;
-    if (count(best.zone) >= Math.ceil(pool.size / zones)) return null;
-  }
-  return best;
-}
-
-function zonesUsed(pool: Pool, choice: Choice, supply: MachineSupply): string[] {
-  const chosen = choice.primaries.filter(({ need }) => need.pool.name === pool.name).map(({ machine }) => machine.zone);
-  return [...(supply.zonesInUse.get(pool.name) ?? []), ...chosen];
+): () => MachineFacts | null {
+  const queues = zoneQueues(fitting, choice.taken);
+  const used = new Map<string, number>();
+  const count = (zone: string): number => used.get(zone) ?? 0;
+  for (const zone of supply.zonesInUse.get(pool.name) ?? []) used.set(zone, count(zone) + 1);
+  const most = Math.ceil(pool.size / Math.max(1, queues.zones.length));
+  const { spread } = pool.placement;
+  // Packing: the zone used most, and among unused ones the one with most machines.
+  const order = (zone: string): number => (spread === 'pack' ? -(count(zone) * 1e6 + queues.left(zone)) : count(zone));
+  return () => {
+    const machine = bestOf(queues, order);
+    if (machine === null || (spread === 'strict' && count(machine.zone) >= most)) return null;
+    used.set(machine.zone, count(machine.zone) + 1);
+    return machine;
+  };
 }
 
 /** What is left over is dealt out, the same zone first, so that a lost race costs no new inventory. */
-function withAlternatives(choice: Choice, supply: MachineSupply): Map<SlotId, SystemId[]> {
+function withAlternatives(choice: Choice, pools: readonly PoolSupply[]): Map<SlotId, SystemId[]> {
   const candidates = new Map(choice.primaries.map(({ need, machine }) => [need.slot, [machine.systemId]]));
-  const eligible = new Map(choice.primaries.map(({ need }) => [need.pool.name, need.pool]));
-  const byPool = new Map([...eligible].map(([name, pool]) => [name, eligibleFor(pool, supply)]));
+  const left = new Map(pools.map(({ pool, fitting }) => [pool.name, zoneQueues(fitting, choice.taken)]));
   for (let round = 1; round < CANDIDATES_MAX; round++) {
     for (const { need, machine } of choice.primaries) {
-      const left = (byPool.get(need.pool.name) ?? []).filter((other) => !choice.taken.has(other.systemId));
-      const sameZone = left.find((other) => other.zone === machine.zone);
-      const next = need.pool.placement.spread === 'strict' ? sameZone : (sameZone ?? left[0]);
-      if (next === undefined) continue;
+      const queues = left.get(need.pool.name);
+      const sameZone = queues?.head(machine.zone)?.machine ?? null;
+      const elsewhere = need.pool.placement.spread !== 'strict' && sameZone === null && queues !== undefined;
+      const next = elsewhere ? bestOf(queues, () => 0) : sameZone;
+      if (next === null) continue;
       choice.taken.add(next.systemId);
       candidates.get(need.slot)?.push(next.systemId);
     }

@@ -17,7 +17,7 @@ import { type Draft, forget } from './draft.ts';
 import { accessOf } from './plan-control-plane.ts';
 
 export function planLeaving(draft: Draft): void {
-  for (const { claim } of draft.state.machines) {
+  for (const { claim } of draft.state.machines.filter(({ leaving }) => leaving !== null)) {
     const machine = draft.state.machines.find((candidate) => candidate.claim === claim);
     if (machine === undefined || machine.leaving === null) continue;
     removeFromCluster(draft, machine, machine.leaving);
