@@ -2,7 +2,9 @@
 import type { TimelineEntry } from '../../shared/cluster-view.ts';
 import type { ClusterState, MachineRecord } from './cluster-state.ts';
 import { phaseOf, slotPhaseOf } from './describe-cluster.ts';
+import { layersOf } from './plan-layers.ts';
 import { nameOf } from './plan-replacement.ts';
+import { resolveProfile } from './resolve-profile.ts';
 import { subjectLabel } from './wait-sentence.ts';
 
 export type NewEntry = Omit<TimelineEntry, 'seq'>;
@@ -56,8 +58,7 @@ function clusterLines(before: ClusterState | null, after: ClusterState): Line[] 
   if (after.api?.ready === false && before?.api?.ready === true) {
     lines.push(line('api-server', `The Kubernetes API no longer answers: ${after.api.detail}`));
   }
-  const applied = after.layersApplied.length - (before?.layersApplied.length ?? 0);
-  if (applied > 0) lines.push(line('layer', `${after.layersApplied.length} layers of the profile are applied.`));
+  for (const name of newLayers(before, after)) lines.push(line('layer', `Layer ${name} is applied.`));
   if (after.gateway !== null && before !== null && before.gateway?.connected !== after.gateway.connected) {
     if (before.gateway !== null || !after.gateway.connected) {
       lines.push(
@@ -66,6 +67,14 @@ function clusterLines(before: ClusterState | null, after: ClusterState): Line[] 
     }
   }
   return lines;
+}
+
+function newLayers(before: ClusterState | null, after: ClusterState): string[] {
+  const subjects = after.layersApplied.filter((subject) => before?.layersApplied.includes(subject) !== true);
+  const profile = subjects.length === 0 ? null : resolveProfile(after.profile, after.spec.parameters);
+  if (profile === null || !profile.ok) return subjects;
+  const layers = layersOf(profile.value);
+  return subjects.map((subject) => layers.find((layer) => layer.subject === subject)?.name ?? subject);
 }
 
 function phaseLine(before: ClusterState | null, after: ClusterState): Line[] {
@@ -113,7 +122,13 @@ function machineLines(
   if (leaving !== null && old?.leaving == null) {
     lines.push(line('machine', `${nameOf(machine)} goes back: ${leaving.reason}`, slot));
   }
-  if (was !== phase) lines.push(line('machine', `${nameOf(machine)} is ${phase}.`, slot));
+  if (leaving?.memberRemoved === true && old?.leaving?.memberRemoved === false) {
+    lines.push(line('machine', `${nameOf(machine)} has left etcd.`, slot));
+  }
+  if (leaving?.nodeRemoved === true && old?.leaving?.nodeRemoved === false) {
+    lines.push(line('machine', `${nameOf(machine)} is removed from Kubernetes.`, slot));
+  }
+  if (was !== phase) lines.push(line('machine', `${nameOf(machine)} is ${phase.replace('-', ' ')}.`, slot));
   for (const step of machine.steps) {
     const known = old?.steps.find((candidate) => candidate.name === step.name);
     if (known?.attempt === step.attempt && known.outcome === step.outcome) continue;

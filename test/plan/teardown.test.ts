@@ -79,6 +79,26 @@ describe('abort and deletion', () => {
     expect(world.sentVerbs('ensure-address-released')).toHaveLength(1);
   });
 
+  test('[CL3] the late outcome of a withdrawn allocate tells which machine to give back', () => {
+    const world = new World(machines(4));
+    world.relay.answer = ({ body }) => (body.verb === 'ensure-allocated' ? hold() : undefined);
+    const hold = () => ({ ok: false as const, error: { code: 'MAAS_UNREACHABLE' as const, detail: 'down' } });
+    world.create(small());
+    world.run(() => world.sentVerbs('ensure-allocated').length === 2);
+    const command = world.sentVerbs('ensure-allocated')[0];
+    if (command?.body.verb !== 'ensure-allocated') throw new Error('no allocate');
+    const systemId = command.body.candidates[0];
+    world.abort();
+    const machine = systemId === undefined ? null : world.maas.take(systemId, command.body.claim);
+    if (machine === null) throw new Error('no machine');
+    const outcome = { ok: true as const, value: { verb: 'ensure-allocated' as const, machine } };
+    world.give({ kind: 'command-settled', at: world.now, commandId: command.commandId, outcome });
+    const record = world.state?.machines.find(({ claim }) => claim === machine.claim);
+    expect(record).toMatchObject({ held: { systemId }, doubt: null, leaving: { goneAt: null } });
+    world.runToPhase('deleted');
+    expectNothingLeft(world);
+  });
+
   test('[DE5] a release that fails is asked for again', () => {
     const world = new World(machines(4)).create(small()).runToPhase('running');
     for (const id of world.maas.held()) world.maas.fates.set(id, 'fails-releasing');

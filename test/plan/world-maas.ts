@@ -1,20 +1,23 @@
 // What MAAS holds in a test's world, and what fate each machine has.
 
+import { z } from 'zod';
 import type { Claim } from '../../shared/claim.ts';
 import type { MachineFacts, MachineStatus } from '../../shared/machine.ts';
 import type { ClusterFact } from '../../shared/observation.ts';
 import { aMachine, anInventory } from '../support/builders.ts';
 
-export type Fate =
-  | 'fails-deploying'
-  | 'never-boots'
-  | 'fails-bootstrap'
-  | 'never-ready'
-  | 'fails-releasing'
-  | 'never-releases'
-  | 'facts-differ'
-  | 'allocate-answer-lost'
-  | 'allocate-lost-and-late';
+export const FATES = z.enum([
+  'fails-deploying',
+  'never-boots',
+  'fails-bootstrap',
+  'never-ready',
+  'fails-releasing',
+  'never-releases',
+  'facts-differ',
+  'allocate-answer-lost',
+  'allocate-lost-and-late',
+]);
+export type Fate = z.infer<typeof FATES>;
 
 export class WorldMaas {
   readonly machines = new Map<string, MachineFacts>();

@@ -28,7 +28,7 @@ export class World {
   plan: Plan = { effects: [], wakeAt: null, waitingOn: [] };
   /** Every command in the order it was sent, and every line of the timeline. */
   readonly sent: Command[] = [];
-  readonly lines: string[] = [];
+  readonly timeline: { readonly at: number; readonly message: string }[] = [];
   readonly phases: string[] = [];
   /** Called before each event is handed over; true swallows it. */
   intercept: (event: ClusterEvent) => boolean = () => false;
@@ -93,7 +93,7 @@ export class World {
       this.relay.accept(effect.command);
     } else if (effect.kind === 'withdraw-commands') this.relay.withdraw(effect.commandIds);
     else if (effect.kind === 'record-timeline') {
-      for (const entry of effect.entries) this.lines.push(entry.message);
+      for (const { at, message } of effect.entries) this.timeline.push({ at, message });
     }
   }
 
@@ -138,6 +138,10 @@ export class World {
   get view() {
     if (this.state === null) throw new Error('no cluster');
     return describeCluster(this.state, this.now, this.waits);
+  }
+
+  get lines(): string[] {
+    return this.timeline.map(({ message }) => message);
   }
 
   story(): string {
