@@ -12,7 +12,7 @@ import { DOCTOR_HELP, HELP, PAIR_HELP, RUN_HELP } from './help.ts';
 import { reasonOf } from './log.ts';
 import { pair } from './pair.ts';
 import { run } from './run.ts';
-import { RELAY_VERSION } from './version.ts';
+import { RELAY_VERSION, versionLine } from './version.ts';
 
 const OK = 0;
 const FAILED = 1;
@@ -48,7 +48,7 @@ async function main(args: string[]): Promise<number> {
   }
   const { values, positionals } = parsed;
   const [command, ...operands] = positionals;
-  if (values.version || command === 'version') return print(`slipway-relay ${RELAY_VERSION}\n`);
+  if (values.version || command === 'version') return print(versionLine());
   if (values.help) return print(HELP_OF[command ?? ''] ?? HELP);
   if (command === undefined) return misused('a command is missing');
   const takes = TAKES[command];
