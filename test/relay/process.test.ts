@@ -3,10 +3,14 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Failpoint } from '../../relay/failpoint.ts';
+import { allocateById } from '../../relay/maas/machines.ts';
+import { createUndiciTransport } from '../../relay/maas/undici-transport.ts';
 import type { Command } from '../../shared/command.ts';
+import type { SystemId } from '../../shared/ids.ts';
 import { defaultInventory } from '../lab/inventory.ts';
-import { type Lab, startLab } from '../lab/lab.ts';
-import { machinesThatOnlySwitchOn } from '../relay-maas/lab-site.ts';
+import { LAB_USER, type Lab, startLab } from '../lab/lab.ts';
+import { clientOver, machinesThatOnlySwitchOn } from '../relay-maas/lab-site.ts';
+import { aSystemId } from '../relay-maas/scripted-maas.ts';
 import { type FakeEdge, startFakeEdge } from '../support/fake-edge.ts';
 import { ACCOUNT, allocateBody, CLAIM, commandOf, identityCommand } from './commands.ts';
 import { relayFolder } from './relay-folder.ts';
@@ -158,44 +162,76 @@ test('doctor finds all well, and says what to do when the console is away', asyn
   edge = await startFakeEdge();
 });
 
-const POINTS: readonly Failpoint[] = [
-  'after-receive',
-  'after-journal-accept',
-  'after-receipt',
-  'before-allocate-call',
-  'after-allocate-call',
-  'after-annotate',
-  'after-settle-journal',
-  'after-report-sent',
+type Kill = { readonly point: Failpoint; readonly operation: 'allocate' | 'deploy' | 'release' | 'reserve' };
+const KILLS: readonly Kill[] = [
+  { point: 'after-receive', operation: 'allocate' },
+  { point: 'after-journal-accept', operation: 'allocate' },
+  { point: 'after-receipt', operation: 'allocate' },
+  { point: 'before-allocate-call', operation: 'allocate' },
+  { point: 'after-allocate-call', operation: 'allocate' },
+  { point: 'after-annotate', operation: 'allocate' },
+  { point: 'after-settle-journal', operation: 'allocate' },
+  { point: 'after-report-sent', operation: 'allocate' },
+  { point: 'before-deploy-call', operation: 'deploy' },
+  { point: 'after-deploy-call', operation: 'deploy' },
+  { point: 'before-release-call', operation: 'release' },
+  { point: 'after-release-call', operation: 'release' },
+  { point: 'after-address-reserve', operation: 'reserve' },
 ];
 
-test.for(POINTS)('[C1, C4, C8] killed at %s it takes one machine under the claim, and no other', async (point) => {
-  const lab = await startLab({
-    inventory: defaultInventory({ machines: 3 }),
-    driver: machinesThatOnlySwitchOn(new Map()),
-  });
-  await pair();
-  const command = await allocateIn(lab);
-  const first = relay.start({ SLIPWAY_FAILPOINT: point });
-  await edge.connected(1);
-  await edge.deliver([command]);
-  expect(await first.ended).toBe('SIGKILL');
-  edge.manners.outstanding = [command.commandId];
-  relay.start();
-  await edge.connected(2);
-  await edge.deliver([command]);
-  const outcome = await edge.reportOf(command.commandId);
-  expect(outcome).toMatchObject({ ok: true, value: { machine: { systemId: 'm00000', claim: CLAIM } } });
-  const taken = [...lab.region.machines.values()].filter((machine) => machine.owner !== null);
-  expect(taken).toHaveLength(1);
-  expect(lab.history.filter(({ operation, status }) => operation.endsWith('allocate') && status === 200)).toHaveLength(
-    1,
-  );
-  await lab.close();
-});
+test.for(KILLS)(
+  '[C1, C4, C8] killed at $point, $operation has one effect and no other',
+  async ({ point, operation }) => {
+    const lab = await startLab({
+      inventory: defaultInventory({ machines: 3, timings: { deployMs: 1, powerOnMs: 1, releaseMs: 1, eraseMs: 1 } }),
+      driver: machinesThatOnlySwitchOn(new Map()),
+    });
+    await pair();
+    const command = await commandIn(lab, operation);
+    const first = relay.start({ SLIPWAY_FAILPOINT: point });
+    await edge.connected(1);
+    await edge.deliver([command]);
+    expect(await first.ended).toBe('SIGKILL');
+    edge.manners.outstanding = [command.commandId];
+    relay.start();
+    await edge.connected(2);
+    await edge.deliver([command]);
+    expect(await edge.reportOf(command.commandId)).toMatchObject({ ok: true });
+    const done = lab.history.filter((call) => call.operation.endsWith(`.${operation}`) && call.status === 200);
+    expect(done).toHaveLength(1);
+    const owned = [...lab.region.machines.values()]
+      .filter((machine) => machine.owner !== null)
+      .map(({ systemId }) => systemId);
+    expect(owned).toEqual(operation === 'release' || operation === 'reserve' ? [] : ['m00000']);
+    expect(lab.leftovers(LAB_USER).addresses).toBe(operation === 'reserve' ? 1 : 0);
+    await lab.close();
+  },
+);
 
-async function allocateIn(lab: Lab): Promise<Command> {
+/** The command of one operation, with a machine under its claim where it needs one. */
+async function commandIn(lab: Lab, operation: Kill['operation']): Promise<Command> {
   const sealedKey = await edge.seal({ purpose: 'maas-key', recordId: 'acc_a', version: 1 }, lab.userKey);
   const account = { ...ACCOUNT, endpoint: lab.url, sealedKey };
-  return commandOf(allocateBody(account, ['m00000', 'm00001', 'm00002']), { deadlineAt: Date.now() + 60_000 });
+  const systemId = aSystemId('m00000');
+  const deadlineAt = Date.now() + 60_000;
+  if (operation === 'allocate') return commandOf(allocateBody(account, ['m00000', 'm00001']), { deadlineAt });
+  if (operation === 'reserve') {
+    const candidates = ['127.10.0.200', '127.10.0.201'];
+    return commandOf({ verb: 'ensure-address', account, fqdn: 'k8s-demo.lab.example', candidates }, { deadlineAt });
+  }
+  await takeUnderClaim(lab, systemId);
+  const machine = { account, claim: CLAIM, systemId };
+  return operation === 'deploy'
+    ? commandOf(
+        { verb: 'ensure-deployed', ...machine, image: 'ubuntu/noble', hweKernel: null, enrolUntil: deadlineAt },
+        { deadlineAt },
+      )
+    : commandOf({ verb: 'ensure-released', ...machine, erase: 'none' }, { deadlineAt });
+}
+
+async function takeUnderClaim(lab: Lab, systemId: SystemId): Promise<void> {
+  const network = createUndiciTransport({ trust: { kind: 'system' }, proxyUrl: null });
+  const maas = clientOver({ endpoint: lab.url, apiKey: lab.userKey, transport: network.send });
+  await allocateById(maas, { systemId, claim: CLAIM });
+  await network.close();
 }
