@@ -19,7 +19,7 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     case 'command-settled':
       return applyOutcome(state, event.commandId, event.outcome, event.at) ?? ignore(state);
     case 'observed':
-      return applyFact(state, event.fact, event.at) ?? ignore(state);
+      return onFact(state, event);
     case 'gateway-connected':
       if (state.gateway?.connected === event.connected) return ignore(state);
       return { ...state, gateway: { connected: event.connected, since: event.at } };
@@ -30,6 +30,13 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     default:
       return assertNever(event);
   }
+}
+
+/** Any fact shows that the watch stands again. */
+function onFact(state: ClusterState, { fact, at }: Extract<ClusterEvent, { kind: 'observed' }>): ClusterState {
+  const { 'cluster/observe-cluster': over, ...troubles } = state.troubles;
+  const seen = over === undefined ? state : { ...state, troubles };
+  return applyFact(seen, fact, at) ?? ignore(seen);
 }
 
 function ignore(state: ClusterState): ClusterState {

@@ -30,6 +30,11 @@ export function withdraw(draft: Draft, keys: readonly string[]): void {
   for (const commandId of commandIds) doubtWithdrawn(draft, commandNameOf(commandId));
 }
 
+function withdrawAbout(draft: Draft, subject: string): void {
+  const about = Object.keys(draft.state.pending).filter((key) => key.startsWith(subject));
+  withdraw(draft, about);
+}
+
 /** What a withdrawn allocate or reserve did before it stopped is not known. */
 function doubtWithdrawn(draft: Draft, name: ReturnType<typeof commandNameOf>): void {
   const doubt = { kind: 'withdrawn' as const, at: draft.now };
@@ -50,10 +55,7 @@ export function sendAway(
   why: Pick<Leaving, 'code' | 'reason' | 'memberRemoved' | 'nodeRemoved'>,
 ): void {
   const subject = `${subjectOf(machine)}/`;
-  withdraw(
-    draft,
-    Object.keys(draft.state.pending).filter((key) => key.startsWith(subject)),
-  );
+  withdrawAbout(draft, subject);
   const record = draft.state.machines.find((candidate) => candidate.claim === machine.claim) ?? machine;
   const leaving = { ...why, since: draft.now, tries: 0, askedAt: null, goneAt: null };
   const troubles = Object.entries(draft.state.troubles).filter(([key]) => !key.startsWith(subject));
@@ -63,6 +65,7 @@ export function sendAway(
 /** Forgets a claim that is settled for good. */
 export function forget(draft: Draft, machine: MachineRecord): void {
   const subject = `${subjectOf(machine)}/`;
+  withdrawAbout(draft, subject);
   const without = <T>(record: Record<string, T>): Record<string, T> =>
     Object.fromEntries(Object.entries(record).filter(([key]) => !key.startsWith(subject)));
   const { state } = draft;

@@ -8,13 +8,14 @@ import { chooseMachines, type MachineSupply } from './choose-machines.ts';
 import { type ClusterState, currentMachines, type PlannedSlot, slotsOf } from './cluster-state.ts';
 import { ask } from './command-for.ts';
 import { type Draft, sendAway } from './draft.ts';
+import { needsAddress } from './plan-address.ts';
 import { allocatePending } from './plan-claims.ts';
 import { standing } from './plan-leaving.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 
 export function planChoice(draft: Draft, profile: ResolvedProfile): void {
   const empty = emptySlots(draft.state);
-  if (empty.length === 0 && draft.state.address !== null) {
+  if (empty.length === 0 && !needsAddress(draft.state)) {
     if (draft.state.inventory !== null) draft.state = { ...draft.state, inventory: null };
     return;
   }
@@ -36,13 +37,14 @@ function choose(draft: Draft, profile: ResolvedProfile, empty: PlannedSlot[]): v
   const { facts } = state.inventory;
   const chosen = chooseMachines(empty, supplyOf(state, facts.machines, profile.os.architecture, now));
   if (!chosen.ok) return beShort(draft, 'no-matching-machine', chosen.error.sentence);
-  const address = state.address === null ? chooseAddress(facts, state.spec.endpoint, state.clusterId) : null;
+  const address = needsAddress(state) ? chooseAddress(facts, state.spec.endpoint, state.clusterId) : null;
   if (address !== null && !address.ok) return beShort(draft, address.error.code, address.error.sentence);
   if (address !== null) {
-    const fqdn = addressName(state.spec.name, state.clusterId, chooseDomain(facts, state.spec.domain));
+    const fqdn =
+      state.address?.fqdn ?? addressName(state.spec.name, state.clusterId, chooseDomain(facts, state.spec.domain));
     const { subnetCidr, candidates } = address.value;
     const asked = { fqdn, subnetCidr, candidates: [...candidates], chosenAt: now, ip: null };
-    draft.state = { ...draft.state, address: { ...asked, doubt: null, releasedAt: null } };
+    draft.state = { ...draft.state, address: { ...asked, doubt: state.address?.doubt ?? null, releasedAt: null } };
   }
   for (const planned of empty) addMachine(draft, planned, chosen.value.get(planned.slot) ?? []);
   draft.state = { ...draft.state, shortage: null };

@@ -6,8 +6,9 @@ import { adviceFor } from './wait-sentence.ts';
 export function failWhenStuck(draft: Draft): void {
   const { state, now, waits } = draft;
   if (state.provisionedAt !== null || state.failure !== null || state.gateway?.connected === false) return;
-  for (const trouble of Object.values(state.troubles)) {
-    if (now < trouble.since + waits.shortageDeadlineMs) continue;
+  for (const [key, trouble] of Object.entries(state.troubles)) {
+    // A watch that stands again has no outcome that would say so.
+    if (key.endsWith('/observe-cluster') || now < trouble.since + waits.shortageDeadlineMs) continue;
     const hours = Math.max(1, Math.round(waits.shortageDeadlineMs / 3_600_000));
     const message = `${trouble.detail.replace(/\.?$/, '.')} ${adviceFor(trouble.code)} That lasted ${hours} hours. Everything is kept as it is; abort to give it back.`;
     draft.state = { ...state, failure: { code: trouble.code, message, at: now } };

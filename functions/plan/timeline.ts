@@ -122,10 +122,11 @@ function machineLines(
   if (leaving !== null && old?.leaving == null) {
     lines.push(line('machine', `${nameOf(machine)} goes back: ${leaving.reason}`, slot));
   }
-  if (leaving?.memberRemoved === true && old?.leaving?.memberRemoved === false) {
+  const lives = after.intent.kind === 'present';
+  if (lives && leaving?.memberRemoved === true && old?.leaving?.memberRemoved === false) {
     lines.push(line('machine', `${nameOf(machine)} has left etcd.`, slot));
   }
-  if (leaving?.nodeRemoved === true && old?.leaving?.nodeRemoved === false) {
+  if (lives && leaving?.nodeRemoved === true && old?.leaving?.nodeRemoved === false) {
     lines.push(line('machine', `${nameOf(machine)} is removed from Kubernetes.`, slot));
   }
   if (was !== phase) lines.push(line('machine', `${nameOf(machine)} is ${phase.replace('-', ' ')}.`, slot));

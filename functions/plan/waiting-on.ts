@@ -122,7 +122,7 @@ function commandWaits(state: ClusterState): WaitingOnView[] {
 
 function troubleWaits(state: ClusterState, waits: Waits): WaitingOnView[] {
   return Object.entries(state.troubles).flatMap(([key, trouble]) => {
-    if (state.pending[key] !== undefined && !key.endsWith('/observe-cluster')) return [];
+    if (state.pending[key] !== undefined) return [];
     if (state.intent.kind !== 'present' && !key.includes('-released')) return [];
     const act = isPermanent(trouble.code) ? ` ${adviceFor(trouble.code)}` : '';
     const slot = subjectLabel(key);

@@ -3,6 +3,7 @@ import type { Waits } from '../../shared/limits.ts';
 import { type ClusterState, currentMachines } from './cluster-state.ts';
 import { mayAddMember } from './control-plane-safety.ts';
 import { doubtUntil, graceMs } from './deadlines.ts';
+import { needsAddress } from './plan-address.ts';
 import { emptySlots, inventoryDueAt } from './plan-choice.ts';
 import { TRIES_WINDOW_MS } from './plan-replacement.ts';
 import { addressDueAt } from './plan-teardown.ts';
@@ -15,7 +16,7 @@ export function wakeAtOf(state: ClusterState, now: number, waits: Waits): number
     ...waitingOn(state, now, waits).flatMap(({ deadlineAt }) => deadlineAt ?? []),
     ...Object.entries(state.pending).flatMap(([key, pending]) => lostAt(state, key, pending.deadlineAt, waits)),
     ...machineMoments(state, now, waits),
-    ...(emptySlots(state).length > 0 || state.address === null ? [inventoryDueAt({ state, waits })] : []),
+    ...(emptySlots(state).length > 0 || needsAddress(state) ? [inventoryDueAt({ state, waits })] : []),
     ...(state.intent.kind === 'present' ? [] : [addressDueAt({ state, waits })]),
   ].filter((moment) => moment > now);
   if (moments.length > 0) return Math.min(...moments);

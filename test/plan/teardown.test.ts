@@ -159,6 +159,23 @@ describe('abort and deletion', () => {
     expectNothingLeft(world);
   });
 
+  test('[AD3] a reservation that turns up late, after others took all candidates, is given back too', () => {
+    const world = new World(machines(4));
+    world.relay.answer = ({ body, attempt }) => {
+      if (body.verb !== 'ensure-address') return undefined;
+      if (attempt > 1) return { ok: false, error: { code: 'ADDRESS_TAKEN', detail: 'taken', refused: {} } };
+      world.later(20_000, () => world.maas.addresses.set(body.fqdn, body.candidates[0] ?? ''));
+      return { ok: false, error: { code: 'MAAS_UNKNOWN_OUTCOME', detail: 'The answer was lost.' } };
+    };
+    world.create(small());
+    world.run(() => world.sentVerbs('ensure-address').length === 2);
+    world.pass(1_000);
+    world.abort();
+    world.runToPhase('deleted');
+    expectNothingLeft(world);
+    expect(world.now).toBeGreaterThan(TEST_WAITS.unknownClaimLookupMs);
+  });
+
   test('[DE7] abort only before it was provisioned, delete only after', () => {
     const world = new World(machines(4)).create(small());
     const state = () => {

@@ -118,4 +118,17 @@ describe('waits', () => {
     world.runToPhase('deleted');
     expect(world.maas.held()).toEqual([]);
   });
+
+  test('[CL11] a watch that failed is sent again, and a fact shows that it stands', () => {
+    const world = new World(machines(4));
+    world.relay.answer = ({ body, attempt }) =>
+      body.verb === 'observe-cluster' && attempt <= 2
+        ? { ok: false, error: { code: 'MAAS_UNREACHABLE', detail: 'down' } }
+        : undefined;
+    world.create(small());
+    world.run(() => world.plan.waitingOn.some(({ code }) => code === 'MAAS_UNREACHABLE'));
+    world.runToPhase('running');
+    expect(world.state?.troubles).toEqual({});
+    expect(world.sentVerbs('observe-cluster').length).toBeLessThanOrEqual(4);
+  });
 });
