@@ -156,6 +156,43 @@ test('a cluster is told whether its gateway is connected, when it is new there a
   await until(async () => expect((await storedState('clu_told')).gateway?.connected).toBe(true));
 });
 
+test('a cluster that could not be told is told the newest word when it answers again', async () => {
+  const { node, relay } = await joined('gw_retells');
+  await clusterOf(edgeEnv, SCOPE, ClusterId.parse('clu_retold')).create(aCreation('clu_retold', node.gatewayId));
+  await until(async () => expect((await storedState('clu_retold')).gateway?.connected).toBe(true));
+  relay.hangUp();
+  await until(async () => expect((await storedState('clu_retold')).gateway?.connected).toBe(false));
+  await breakState('clu_retold');
+  const logged = vi.spyOn(console, 'log');
+  const failures = () => logged.mock.calls.flat().filter((line) => String(line).includes('notice-failed')).length;
+  const next = await FakeRelay.join(node, 2);
+  await until(async () => expect(failures()).toBe(1));
+  next.hangUp();
+  await until(async () => expect(failures()).toBe(2));
+  const last = await FakeRelay.join(node, 3);
+  await last.next('welcome');
+  await until(async () => expect(failures()).toBe(3));
+  await mendState('clu_retold');
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+  await runDurableObjectAlarm(stubOf(node));
+  vi.useRealTimers();
+  expect((await storedState('clu_retold')).gateway?.connected).toBe(true);
+});
+
+test('commands go to the holder of the lease, though another has been connected for longer', async () => {
+  const { node, relay } = await joined('gw_holder');
+  const second = await addNode('gw_holder', node);
+  const holder = await FakeRelay.join(second, 1);
+  await holder.next('welcome');
+  holder.send({ type: 'lease-request', epoch: null });
+  await holder.next('lease');
+  await gatewayAt('gw_holder').enqueue([aRelease('w-0')]);
+  expect((await holder.delivered(second)).commands).toHaveLength(1);
+  expect(relay.unread('deliver')).toBe(0);
+  const leaders = (await gatewayAt('gw_holder').view())?.nodes.filter(({ leader }) => leader);
+  expect(leaders).toMatchObject([{ nodeId: second.nodeId }]);
+});
+
 test('ask runs one command for whoever waits: answered, unanswered, and without a relay', async () => {
   const { node, relay } = await joined('gw_asked');
   const question = aCommand({ clusterId: null, owner: 'req_1', gatewayId: node.gatewayId });

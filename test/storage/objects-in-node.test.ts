@@ -9,7 +9,7 @@ import { PRODUCTION_WAITS } from '../../shared/limits.ts';
 import { DeliverPayload, EdgeFrame, encodeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
 import { nodeSql } from '../support/node-sql.ts';
 import { aCreation } from './cluster-sample.ts';
-import { GATEWAY_ID, SCOPE } from './command-samples.ts';
+import { aCommand, GATEWAY_ID, SCOPE } from './command-samples.ts';
 
 const CODE_HASH = 'c'.repeat(43);
 const ORIGIN = 'https://slipway.test';
@@ -21,6 +21,7 @@ function aWorld() {
     alarms: { cluster: 0, gateway: 0 },
     projected: [] as CatalogueRow[],
     gatewayIsUp: true,
+    signing: Promise.resolve(),
   };
   const work: Promise<void>[] = [];
   const sockets: TunnelSocket[] = [];
@@ -42,7 +43,10 @@ function aWorld() {
     alarm: alarmOf('gateway'),
     sockets: { all: () => sockets.filter((socket) => socket.isOpen()) },
     cluster: () => cluster,
-    sign: async () => 'signed',
+    sign: async () => {
+      await world.signing;
+      return 'signed';
+    },
     commandKey: async () => 'k'.repeat(43),
     verify: async () => true,
     keyFingerprint: async (key) => key,
@@ -159,4 +163,19 @@ test('while the gateway is down the outbox waits longer each time, and drains wh
   await all.cluster.alarm();
   await all.settle();
   expect(delivered(frames).length).toBeGreaterThan(0);
+});
+
+test('a command that is withdrawn while its frame is signed is not sent', async () => {
+  const all = aWorld();
+  const { frames } = await connect(all);
+  let signed = () => {};
+  all.world.signing = new Promise((resolve) => {
+    signed = resolve;
+  });
+  const [withdrawn, kept] = [aCommand({ subject: 'a' }), aCommand({ subject: 'b' })];
+  await all.gateway.enqueue([withdrawn, kept]);
+  await all.gateway.withdraw([withdrawn.commandId]);
+  signed();
+  await all.settle();
+  expect(delivered(frames)).toEqual([kept]);
 });
