@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultInventory, type Inventory, parseInventory } from '../lab/inventory.ts';
+import { defaultInventory, type Inventory, ownLoopback, parseInventory } from '../lab/inventory.ts';
 import { HOST_NETWORK } from '../lab/machines/host-network.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { createCluster } from './create-cluster.ts';
@@ -96,7 +96,7 @@ function inventoryFor(options: DemoOptions): Inventory {
   return defaultInventory({
     machines: options.labMachines,
     zones: 3,
-    ...(options.driver === 'cloud-init' ? { network: HOST_NETWORK } : {}),
+    ...(options.driver === 'cloud-init' ? { network: HOST_NETWORK } : { loopback: ownLoopback() }),
   });
 }
 

@@ -114,18 +114,21 @@ export type DefaultInventory = {
   hostnames?: readonly string[];
   /** A /24 that is this host's, for machines with network namespaces; left out: 127.10.0.0/16. */
   network?: { readonly cidr: string; readonly hostAddress: string };
+  /** The second number of the loopback network, 10 unless given: labs at the same time on one host need different ones. */
+  loopback?: number;
 };
 
 /**
- * Equal machines spread over the zones. Every address is one of 127.10.0.0/16, which Linux lets any process bind, so
- * machine addresses and virtual addresses are real sockets. 127.10.1.0/24 is for DHCP; 127.10.2.0–50 is a reserved range.
+ * Equal machines spread over the zones. Every address is one of 127.10.0.0/16 (see `loopback`), which Linux lets any process
+ * bind, so machine addresses and virtual addresses are real sockets. 127.10.1.0/24 is for DHCP; 127.10.2.0–50 is a reserved range.
  */
 export function defaultInventory(options: DefaultInventory): Inventory {
   const zones = options.zones ?? 3;
+  const loopback = `127.${options.loopback ?? 10}`;
   const machines = Array.from({ length: options.machines }, (_, index) => ({
     id: `m${index.toString(36).padStart(5, '0')}`,
     hostname: options.hostnames?.[index] ?? `node-${index + 1}`,
-    ip: options.network === undefined ? loopbackAddress(index) : wireAddress(options.network, index),
+    ip: options.network === undefined ? loopbackAddress(loopback, index) : wireAddress(options.network, index),
     mac: `52:54:00:10:${hexByte(Math.floor(index / 256))}:${hexByte(index % 256)}`,
     cpu: 8,
     memoryMiB: 16_384,
@@ -140,7 +143,7 @@ export function defaultInventory(options: DefaultInventory): Inventory {
     domains: ['lab.example'],
     subnets: [
       options.network === undefined
-        ? LOOPBACK_SUBNET
+        ? loopbackSubnet(loopback)
         : { cidr: options.network.cidr, name: 'lab', gateway: options.network.hostAddress },
     ],
     machines,
@@ -148,16 +151,25 @@ export function defaultInventory(options: DefaultInventory): Inventory {
   });
 }
 
-const LOOPBACK_SUBNET = {
-  cidr: '127.10.0.0/16',
+const loopbackSubnet = (prefix: string) => ({
+  cidr: `${prefix}.0.0/16`,
   name: 'lab',
-  gateway: '127.10.0.1',
-  dnsServers: ['127.10.0.2'],
-  dynamic: [{ start: '127.10.1.0', end: '127.10.1.255' }],
-  reserved: [{ start: '127.10.2.0', end: '127.10.2.50' }],
-};
+  gateway: `${prefix}.0.1`,
+  dnsServers: [`${prefix}.0.2`],
+  dynamic: [{ start: `${prefix}.1.0`, end: `${prefix}.1.255` }],
+  reserved: [{ start: `${prefix}.2.0`, end: `${prefix}.2.50` }],
+});
 
-const loopbackAddress = (index: number): string => `127.10.${10 + Math.floor(index / 200)}.${(index % 200) + 1}`;
+const loopbackAddress = (prefix: string, index: number): string =>
+  `${prefix}.${10 + Math.floor(index / 200)}.${(index % 200) + 1}`;
+
+let networksGiven = 0;
+
+/** For `loopback`: another one at each call, and in each process as far as process ids tell. */
+export function ownLoopback(): number {
+  networksGiven += 1;
+  return 16 + ((process.pid * 11 + networksGiven - 1) % 224);
+}
 
 /** From .100 on, so that the first half of the wire stays free for virtual addresses. */
 function wireAddress(network: { readonly hostAddress: string }, index: number): string {

@@ -147,7 +147,12 @@ async function runStep(
       .split(/\s+/)
       .map((word) => word.replaceAll(/["']/g, '')),
   ];
-  return runKubeadm(args, { systemId: run.machine.systemId, disk }, run.hub);
+  try {
+    return await runKubeadm(args, { systemId: run.machine.systemId, disk }, run.hub);
+  } catch (error) {
+    // An address in use, say: a real kubeadm would print it and fail, and the step must end either way.
+    return { exitCode: 1, output: `error: ${String(error)}\n` };
+  }
 }
 
 /** Spends the machine's own time and tells the lab, so that a demo can tell it from ours. */

@@ -1,0 +1,145 @@
+// The whole stack for one test file, its state in memory, and the few things every story asks of it. A wait that ends in vain
+// says what the cluster waited for, so that a red test needs no second run.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ClusterPhase, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
+import type { Waits } from '../../shared/limits.ts';
+import { type DefaultInventory, defaultInventory, type Inventory, ownLoopback } from '../lab/inventory.ts';
+import { LAB_USER } from '../lab/lab.ts';
+import { type Stack, startStack } from '../support/stack.ts';
+import { until } from '../support/until.ts';
+
+const RUNNING_MS_MAX = 60_000;
+/** Enough of what the processes said to see why. */
+const LOG_LINES_KEPT = 400;
+const LOG_LINES_SHOWN = 25;
+
+/** Short enough for a test to sit through, in the order that production's have. */
+export const SHORT_WAITS: Partial<Waits> = {
+  leaseGuardMs: 1_000,
+  unknownClaimLookupMs: 4_000,
+  retryMsMin: 200,
+  retryMsMax: 3_000,
+};
+
+export type SceneOptions = {
+  readonly machines?: number;
+  readonly hostnames?: readonly string[];
+  readonly timings?: DefaultInventory['timings'];
+  readonly inventory?: Inventory;
+  readonly waits?: Partial<Waits>;
+};
+
+export type Scene = Stack & {
+  readonly stateDir: string;
+  /** What the processes said last. */
+  readonly log: readonly string[];
+  /** One control plane and one worker unless pools are given. */
+  create(name: string, more?: Readonly<Record<string, unknown>>): Promise<ClusterView>;
+  /** Waits for the phase. A cluster that fails, though that was not asked for, ends the wait at once. */
+  reach(id: string, phase: ClusterPhase, msMax?: number): Promise<ClusterView>;
+  /** Deletes or aborts, whichever the cluster's state asks for, and waits until it is deleted. */
+  remove(id: string): Promise<ClusterView>;
+  timeline(id: string): Promise<TimelineEntry[]>;
+  /** Machines, addresses and DNS records that our MAAS user holds. */
+  held(): number;
+};
+
+export async function openScene(options: SceneOptions = {}): Promise<Scene> {
+  const stateDir = tempStateDir();
+  const log: string[] = [];
+  try {
+    const stack = await startStack({
+      stateDir,
+      inventory: options.inventory ?? inventoryOf(options),
+      driver: 'simulated',
+      address: '127.0.0.1',
+      waits: { ...SHORT_WAITS, ...options.waits },
+      log: (line) => {
+        if (line.includes('"event":"request"')) return;
+        log.push(line);
+        if (log.length > LOG_LINES_KEPT) log.shift();
+      },
+    });
+    return { ...stack, ...asked(stack, log), stateDir, log, close: () => closeAll(stack, stateDir) };
+  } catch (error) {
+    rmSync(stateDir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** A folder in memory where there is such a thing: journals and SQLite sync often, and the disk is not what is tested. */
+export function tempStateDir(): string {
+  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'slipway-e2e-'));
+}
+
+export const POOLS = (controlPlane: number, workers: number): Readonly<Record<string, unknown>>[] => [
+  { name: 'cp', role: 'control-plane', size: controlPlane, allowWorkloads: workers === 0 },
+  ...(workers === 0 ? [] : [{ name: 'workers', role: 'worker', size: workers }]),
+];
+
+function inventoryOf({ machines = 6, hostnames, timings = {} }: SceneOptions): Inventory {
+  const quick = { deployMs: 300, powerOnMs: 50, releaseMs: 50, eraseMs: 50, kubeadmInitMs: 100, kubeadmJoinMs: 50 };
+  return defaultInventory({
+    machines,
+    loopback: ownLoopback(),
+    timings: { ...quick, ...timings },
+    ...(hostnames === undefined ? {} : { hostnames }),
+  });
+}
+
+function asked(stack: Stack, log: readonly string[]) {
+  const { api, account, lab } = stack;
+  const timeline = async (id: string): Promise<TimelineEntry[]> => {
+    const all: TimelineEntry[] = [];
+    for (;;) {
+      const { items } = await api.timeline(id, all.at(-1)?.seq ?? 0);
+      if (items.length === 0) return all;
+      all.push(...items);
+    }
+  };
+  const explain = async (id: string): Promise<string> => {
+    const view = await api.cluster(id);
+    const lines = [
+      `${view.name} is ${view.phase}${view.failure === null ? '' : ` (${view.failure.code}: ${view.failure.message})`}`,
+      ...view.waitingOn.map(({ code, sentence }) => `waits: ${code}: ${sentence}`),
+      ...(await timeline(id)).slice(-LOG_LINES_SHOWN).map(({ kind, message }) => `timeline: ${kind}: ${message}`),
+      ...log.slice(-LOG_LINES_SHOWN),
+    ];
+    return lines.join('\n  ');
+  };
+  const reach = async (id: string, phase: ClusterPhase, msMax = RUNNING_MS_MAX): Promise<ClusterView> => {
+    try {
+      return await until(msMax, `the cluster to be ${phase}`, async () => {
+        const view = await api.cluster(id);
+        if (view.phase === 'failed' && phase !== 'failed' && view.deletedAt === null && view.failure !== null)
+          throw new Error(`the cluster failed: ${view.failure.message}`);
+        return view.phase === phase ? view : null;
+      });
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n  ${await explain(id)}`);
+    }
+  };
+  return {
+    create: (name: string, more: Readonly<Record<string, unknown>> = {}) =>
+      api.createCluster({ name, profileId: 'pro_maas', accountId: account.id, ...more }),
+    reach,
+    remove: async (id: string) => {
+      const view = await api.cluster(id);
+      if (view.provisionedAt === null) await api.abortCluster(id);
+      else await api.deleteCluster(id, view.name);
+      return reach(id, 'deleted');
+    },
+    timeline,
+    held: () => {
+      const left = lab.leftovers(LAB_USER);
+      return left.machines + left.addresses + left.dnsRecords;
+    },
+  };
+}
+
+async function closeAll(stack: Stack, stateDir: string): Promise<void> {
+  await stack.close();
+  rmSync(stateDir, { recursive: true, force: true });
+}
