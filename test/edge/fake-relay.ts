@@ -216,3 +216,11 @@ async function rawKey(key: CryptoKey): Promise<string> {
   if (!(raw instanceof ArrayBuffer)) throw new Error('not a raw key');
   return toBase64url(new Uint8Array(raw));
 }
+
+/** A paired node with a session that is welcomed. */
+export async function joined(id: string): Promise<{ node: Node; relay: FakeRelay }> {
+  const node = await makeNode(id);
+  const relay = await FakeRelay.join(node, 1);
+  await relay.next('welcome');
+  return { node, relay };
+}
