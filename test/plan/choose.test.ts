@@ -165,6 +165,13 @@ describe('which address', () => {
     expect(chooseAddress(two, { mode: 'vip', subnet: 'bmc', ip: '10.10.0.77' }, 's').ok).toBe(false);
   });
 
+  test('[AD1] the gateway of the subnet is never taken, though MAAS would let it go', () => {
+    const subnets = nodes.map((subnet) => ({ ...subnet, freeAddresses: ['10.10.0.1', '10.10.0.9', '10.99.0.1'] }));
+    expect(chooseAddress(anInventory([], { subnets }), { mode: 'vip' }, 's')).toMatchObject({
+      value: { candidates: ['10.10.0.9'] },
+    });
+  });
+
   test('[AD1] a full subnet is said to be full', () => {
     const full = anInventory(machines(2), {
       subnets: nodes.map((subnet) => ({ ...subnet, freeAddresses: [], freeCount: 0 })),

@@ -117,6 +117,25 @@ describe('machines that fail', () => {
     expect(cp0).toHaveLength(2);
   });
 
+  test('[CP5] a member goes back to MAAS only after it left etcd', () => {
+    const world = new World(machines(8)).create(aCluster().withControlPlane(3).accepted());
+    world.runToPhase('running');
+    const dead = world.view.machines[1]?.systemId ?? '';
+    world.relay.answer = ({ body }) =>
+      body.verb === 'ensure-member-removed'
+        ? { ok: false, error: { code: 'KUBERNETES_UNREACHABLE', detail: 'not now' } }
+        : undefined;
+    world.maas.set(dead, { status: 'broken' });
+    world.relay.noticed(dead);
+    world.pass(60_000);
+    expect(world.sentVerbs('ensure-member-removed').length).toBeGreaterThan(1);
+    expect(world.sentVerbs('ensure-released')).toEqual([]);
+    expect(world.sentVerbs('ensure-node-removed')).toEqual([]);
+    world.relay.answer = () => undefined;
+    world.runToPhase('running');
+    expect(world.maas.get(dead).owner).toBeNull();
+  });
+
   test('[CP7] no member is taken away while quorum would not hold', () => {
     const world = new World(machines(8)).create(aCluster().withControlPlane(3).withWorkers(1).accepted());
     world.runToPhase('running');

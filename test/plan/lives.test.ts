@@ -111,6 +111,21 @@ describe('whole lives', () => {
     expect(world.relay.kubernetes.applied).toEqual(['flannel', 'slipway-admins']);
   });
 
+  test('[CL10] Ready nodes are not enough: a layer that is refused keeps the cluster provisioning', () => {
+    const world = new World(machines(4));
+    let refused = true;
+    world.relay.answer = ({ body }) =>
+      refused && body.verb === 'ensure-applied' && body.name === 'slipway-admins'
+        ? { ok: false, error: { code: 'KUBERNETES_REFUSED', status: 403, reason: 'Forbidden', detail: 'not yet' } }
+        : undefined;
+    world.create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.run(() => world.view.machines.every(({ phase }) => phase === 'ready'));
+    world.pass(60_000);
+    expect(world.phases.at(-1)).toBe('provisioning');
+    refused = false;
+    world.runToPhase('running');
+  });
+
   test('[CL4] nothing is sent twice: every command of a quiet life is the first attempt, but for the watch', () => {
     const world = new World(machines(6)).create(aCluster().withControlPlane(3).withWorkers(2).accepted());
     world.runToPhase('running');

@@ -85,6 +85,25 @@ describe('too few machines, and races for them', () => {
     expect(world.maas.held()).toEqual([]);
   });
 
+  test('[DE4] a claim whose answer was lost is looked up even when its slot has moved on', () => {
+    const world = new World(machines(12));
+    world.create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.run(() => world.sentVerbs('ensure-allocated').length === 2);
+    const lost = world.sentVerbs('ensure-allocated').find(({ subject }) => subject === 'workers-0.1')?.body;
+    if (lost?.verb !== 'ensure-allocated') throw new Error('no allocate');
+    const late = lost.candidates[0] ?? '';
+    world.relay.answer = ({ subject, body, attempt }) => {
+      if (subject !== 'workers-0.1' || body.verb !== 'ensure-allocated') return undefined;
+      if (attempt > 1) return { ok: false, error: { code: 'NO_CANDIDATE_LEFT', detail: 'taken', refused: {} } };
+      world.later(20_000, () => world.maas.take(late, lost.claim));
+      return { ok: false, error: { code: 'MAAS_UNKNOWN_OUTCOME', detail: 'lost' } };
+    };
+    world.runToPhase('running');
+    world.pass(2 * TEST_WAITS.unknownClaimLookupMs);
+    expect(world.maas.held()).toHaveLength(2);
+    expect(world.state?.machines).toHaveLength(2);
+  });
+
   test('[AD2] an address that others took is chosen anew from a new inventory', () => {
     const world = new World(machines(4));
     world.relay.answer = (command) => {
