@@ -10,13 +10,14 @@ import type { DemoOptions } from './options.ts';
 import { countOf, type DemoOutcome } from './outcome.ts';
 import type { Progress } from './progress.ts';
 
-/** Far above any run with the lab's timings; a run that takes longer is stuck, and what it waits for has been printed. */
-const RUNNING_MS_MAX = 10 * 60_000;
-const DELETED_MS_MAX = 5 * 60_000;
+/** Far above any run; one that takes longer is stuck, and what it waits for has been printed. Real hosts boot for minutes. */
+const RUNNING_MS_MAX = { lab: 10 * 60_000, real: 90 * 60_000 };
+const DELETED_MS_MAX = { lab: 5 * 60_000, real: 30 * 60_000 };
 const LOOK_MS = 250;
 
 /** Resolves with the outcome; a cluster that fails is an outcome, anything else that breaks is thrown. */
 export async function createCluster(stack: Stack, options: DemoOptions, progress: Progress): Promise<DemoOutcome> {
+  const kind = options.driver.startsWith('exec:') ? 'real' : 'lab';
   const startedAt = Date.now();
   const created = await stack.api.createCluster({
     name: 'demo',
@@ -37,7 +38,7 @@ export async function createCluster(stack: Stack, options: DemoOptions, progress
     stack,
     created.id,
     progress,
-    RUNNING_MS_MAX,
+    RUNNING_MS_MAX[kind],
     (view) => view.phase === 'running' || view.phase === 'failed',
   );
   const runningAt = last.provisionedAt ?? Date.now();
@@ -45,18 +46,18 @@ export async function createCluster(stack: Stack, options: DemoOptions, progress
   const { machineMs } = criticalPath(stack.lab.delays, startedAt, runningAt);
   const nodes = last.phase === 'running' ? await kubernetesNodes(stack.api, last) : [];
   for (const node of nodes) progress.say(`  node ${node.name}  ${node.role}  ${node.ready ? 'Ready' : 'NotReady'}`);
-  if (options.exit) await takeDown(stack, last, progress);
+  if (options.exit) await takeDown(stack, last, progress, DELETED_MS_MAX[kind]);
   const leftovers = countOf(stack.lab.leftovers(LAB_USER));
   if (last.phase === 'failed') return { phase: 'failed', code: last.failure?.code ?? 'UNKNOWN', leftovers };
   return { phase: last.phase, nodes, wallMs, machineMs, overheadMs: wallMs - machineMs, leftovers };
 }
 
 /** A provisioned cluster is deleted, any other aborted: the seed's rule. */
-async function takeDown(stack: Stack, cluster: ClusterView, progress: Progress): Promise<void> {
+async function takeDown(stack: Stack, cluster: ClusterView, progress: Progress, msMax: number): Promise<void> {
   progress.say(cluster.provisionedAt === null ? 'aborting' : 'deleting');
   if (cluster.provisionedAt === null) await stack.api.abortCluster(cluster.id);
   else await stack.api.deleteCluster(cluster.id, cluster.name);
-  await watch(stack, cluster.id, progress, DELETED_MS_MAX, (view) => view.phase === 'deleted');
+  await watch(stack, cluster.id, progress, msMax, (view) => view.phase === 'deleted');
   const left = stack.lab.leftovers(LAB_USER);
   progress.say(`left in MAAS: ${left.machines} machines, ${left.addresses} addresses, ${left.dnsRecords} DNS records`);
 }

@@ -6,6 +6,7 @@ import { defaultInventory, type Inventory, ownLoopback, parseInventory } from '.
 import { HOST_NETWORK } from '../lab/machines/host-network.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { createCluster } from './create-cluster.ts';
+import { labAddress } from './lab-address.ts';
 import { DEMO_HELP, type DemoOptions, parseDemoOptions } from './options.ts';
 import { type DemoOutcome, exitCodeOf } from './outcome.ts';
 import { progressTo } from './progress.ts';
@@ -49,11 +50,12 @@ async function perform(options: DemoOptions, stateDir: string, interrupted: Prom
   let outcome: DemoOutcome;
   try {
     progress.say('starting the control plane, the lab and the relay');
+    const inventory = inventoryFor(options);
     const starting = startStack({
       stateDir,
-      inventory: inventoryFor(options),
+      inventory,
       driver: options.driver,
-      address: options.driver === 'cloud-init' ? HOST_NETWORK.hostAddress : '127.0.0.1',
+      address: labAddress(options.driver, inventory),
       ...(options.port === undefined ? {} : { port: options.port }),
       log: (line) => {
         recent.push(line);
