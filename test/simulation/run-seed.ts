@@ -1,0 +1,96 @@
+// One seed, from the first wish to the last word.
+import { Invariants } from './invariants.ts';
+import { MaasAudit } from './maas-audit.ts';
+import { Nemesis } from './nemesis.ts';
+import type { Scenario } from './scenario.ts';
+import { isTerminal, makeWishes, type StandingWish } from './wishes.ts';
+import { START_MS, World, type WorldOptions } from './world.ts';
+
+export type SeedResult = {
+  readonly seed: number;
+  readonly hash: string;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly violations: readonly string[];
+  readonly faults: Readonly<Record<string, number>>;
+  readonly endings: readonly string[];
+  /** The last lines of the trace, when something was violated. */
+  readonly recent: readonly string[];
+};
+
+/** I19, counted from the last fault; a machine's own delay (it must be found dead first) comes on top. */
+const TERMINAL_MS = 30 * 60_000;
+const OWN_DELAY_MS = 15 * 60_000;
+const LOOK_MS = 10_000;
+const HIBERNATE_MS = 20_000;
+/** After everything is terminal: what was in flight must not undo it. */
+const AFTERMATH_MS = 3 * 60_000;
+const EVENTS_MAX = 400_000;
+
+/** To be called outside of promises (microtasks.ts). */
+export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedResult & { readonly world: World } {
+  const world = new World(scenario, options);
+  const audit = new MaasAudit(world);
+  const invariants = new Invariants(world, audit);
+  world.open();
+  for (const node of world.nodes) audit.nodeOpened(node);
+  new Nemesis(world);
+  const wishes = makeWishes(world);
+  hibernateNowAndThen(world);
+  runUntilQuiet(world, invariants, wishes);
+  invariants.checkQuiet(wishes);
+  const { site, timeline } = world;
+  world.close();
+  return {
+    world,
+    seed: scenario.seed,
+    hash: site.trace.hash,
+    events: timeline.events,
+    simulatedMs: timeline.now - START_MS,
+    violations: site.violations,
+    faults: Object.fromEntries(site.faults.fired),
+    endings: wishes.map(({ record }) => endingOf(record.state)),
+    recent: site.violations.length > 0 ? [...site.trace.recent] : [],
+  };
+}
+
+function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly StandingWish[]): void {
+  const { site, timeline } = world;
+  let lookAt = START_MS + LOOK_MS;
+  let calmSince: number | null = null;
+  for (;;) {
+    if (!world.step(Number.MAX_SAFE_INTEGER)) return;
+    invariants.checkNow();
+    if (site.violations.length > 0) return;
+    if (timeline.events > EVENTS_MAX) return site.violate('I17', `${EVENTS_MAX} events and no end`);
+    if (timeline.now < lookAt) continue;
+    lookAt = timeline.now + LOOK_MS;
+    const isCalm = site.faults.isOver && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
+    calmSince = isCalm ? (calmSince ?? timeline.now) : null;
+    if (calmSince !== null && timeline.now >= calmSince + AFTERMATH_MS) return;
+    if (timeline.now > Math.max(lastWishAt(world, wishes), site.faults.until) + TERMINAL_MS + OWN_DELAY_MS) return;
+  }
+}
+
+/** Nothing is on its way back any more, or it will never be. */
+function isSettled({ record }: StandingWish): boolean {
+  return (record.state?.machines ?? []).every(({ leaving }) => leaving === null || leaving.goneAt !== null);
+}
+
+function lastWishAt(world: World, wishes: readonly StandingWish[]): number {
+  return Math.max(...wishes.map(({ wish, createdAt }) => (createdAt ?? world.timeline.now) + (wish.end?.afterMs ?? 0)));
+}
+
+function hibernateNowAndThen(world: World): void {
+  world.timeline.after(HIBERNATE_MS, () => {
+    world.edge.hibernate();
+    hibernateNowAndThen(world);
+  });
+}
+
+function endingOf(state: StandingWish['record']['state']): string {
+  if (state === null) return 'never created';
+  if (state.deletedAt !== null) return state.intent.kind;
+  if (state.failure !== null) return `failed ${state.failure.code}`;
+  return state.provisionedAt === null ? 'unfinished' : 'provisioned';
+}

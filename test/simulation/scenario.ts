@@ -1,0 +1,132 @@
+// What one seed is about: how many machines of which fates, which clusters are asked for and when they are ended, how many
+// relays, and who else is after the machines.
+import type { ClusterSpecInput } from '../../shared/cluster-spec.ts';
+import type { Waits } from '../../shared/limits.ts';
+import { FATES, type Fate } from './faults.ts';
+import { type Random, randomOf } from './prng.ts';
+
+export const WORKLOADS = ['create-one', 'create-three', 'delete', 'abort', 'replace', 'failover'] as const;
+export type Workload = (typeof WORKLOADS)[number];
+
+export type ClusterWish = {
+  readonly id: string;
+  readonly name: string;
+  readonly controlPlanes: number;
+  readonly workers: number;
+  readonly erase: NonNullable<ClusterSpecInput['erase']>;
+  readonly createAfterMs: number;
+  /** When its end is asked for, after the creation; null: it stays. Refused ends are asked for again the other way. */
+  readonly end: { readonly afterMs: number; readonly kind: 'abort' | 'delete' } | null;
+};
+
+export type Scenario = {
+  readonly seed: number;
+  readonly workload: Workload;
+  readonly machines: number;
+  readonly hostnames: readonly string[];
+  readonly fates: readonly Fate[];
+  readonly relays: 1 | 2;
+  readonly clusters: readonly ClusterWish[];
+  readonly human: boolean;
+  readonly withFaults: boolean;
+  /** How long things go wrong. */
+  readonly stormMs: number;
+};
+
+/** Shorter than production's, in the same order, so that a life takes minutes. */
+export const SIMULATED_WAITS: Waits = {
+  leaseGuardMs: 50_000,
+  unknownClaimLookupMs: 600_000,
+  allocateDeadlineMs: 120_000,
+  deployDeadlineMs: 600_000,
+  joinDeadlineMs: 300_000,
+  releaseDeadlineMs: 180_000,
+  commandDeadlineMs: 120_000,
+  shortageDeadlineMs: 900_000,
+  retryMsMin: 2_000,
+  retryMsMax: 60_000,
+};
+
+const MINUTE_MS = 60_000;
+
+export function scenarioOf(
+  seed: number,
+  options: { readonly workload?: Workload; readonly withFaults: boolean },
+): Scenario {
+  const random = randomOf(seed, 'scenario');
+  const workload = options.workload ?? random.pick(WORKLOADS);
+  const main = mainWish(workload, random);
+  const rival = options.withFaults && random.chance(0.4);
+  const wanted = main.controlPlanes + main.workers;
+  const machines = wanted + random.between(1, 4) + (rival ? random.below(3) : 0);
+  const fates = options.withFaults || workload === 'replace' ? fatesOf(workload, machines, wanted, random) : [];
+  return {
+    seed,
+    workload,
+    machines,
+    fates: fates.map(({ fate }) => fate),
+    hostnames: Array.from({ length: machines }, (_, index) => {
+      const fate = fates.find((one) => one.index === index)?.fate;
+      return fate === undefined ? `node-${index + 1}` : `${fate}-${index + 1}`;
+    }),
+    relays: workload === 'failover' || random.chance(0.3) ? 2 : 1,
+    clusters: rival ? [main, rivalWish(random)] : [main],
+    human: options.withFaults && random.chance(0.4),
+    withFaults: options.withFaults,
+    stormMs: random.between(3, 25) * MINUTE_MS,
+  };
+}
+
+function mainWish(workload: Workload, random: Random): ClusterWish {
+  const large =
+    workload === 'create-three' || ((workload === 'replace' || workload === 'failover') && random.chance(0.4));
+  const common = {
+    id: 'clu_main',
+    name: 'main',
+    controlPlanes: large ? 3 : 1,
+    workers: large ? random.below(3) : random.between(0, 2),
+    erase: random.pick<ClusterWish['erase']>(['none', 'quick', 'quick']),
+    createAfterMs: random.between(0, 30_000),
+  };
+  switch (workload) {
+    case 'delete':
+      return { ...common, end: { afterMs: random.between(3, 12) * MINUTE_MS, kind: 'delete' } };
+    case 'abort':
+      return { ...common, end: { afterMs: random.between(1, 240) * 1_000, kind: 'abort' } };
+    default:
+      return {
+        ...common,
+        end: random.chance(0.3) ? { afterMs: random.between(4, 20) * MINUTE_MS, kind: 'delete' } : null,
+      };
+  }
+}
+
+function rivalWish(random: Random): ClusterWish {
+  return {
+    id: 'clu_rival',
+    name: 'rival',
+    controlPlanes: 1,
+    workers: random.below(2),
+    erase: 'none',
+    createAfterMs: random.between(0, 120_000),
+    end: random.chance(0.5)
+      ? { afterMs: random.between(30, 600) * 1_000, kind: random.pick<'abort' | 'delete'>(['abort', 'delete']) }
+      : null,
+  };
+}
+
+function fatesOf(
+  workload: Workload,
+  machines: number,
+  wanted: number,
+  random: Random,
+): { index: number; fate: Fate }[] {
+  const share = workload === 'replace' ? 0.3 : 0.12;
+  const found: { index: number; fate: Fate }[] = [];
+  for (let index = 0; index < machines; index += 1) {
+    const fate = random.pick(FATES);
+    // Enough healthy ones are left for the cluster to come about.
+    if (random.chance(share) && machines - found.length > wanted) found.push({ index, fate });
+  }
+  return found;
+}

@@ -1,0 +1,276 @@
+// The machines: they boot when MAAS presses the button and do what their user-data tells a real one (relay/bootstrap/enrol-script.ts),
+// with the lab's kubeadm stand-in. They can boot late, boot again in the middle, and die.
+import { ENROLMENT_PATHS, FilledDocument, WHOLE_BOOTSTRAP } from '../../shared/enrolment.ts';
+import { userDataFetched } from '../lab/maas/boot.ts';
+import type { BootOrder, PowerPort, Region } from '../lab/maas/region.ts';
+import { runKubeadm } from '../lab/machines/kubeadm.ts';
+import { type MemoryDisk, memoryDisk } from '../lab/machines/memory-disk.ts';
+import { type Enrolment, readUserData } from '../lab/machines/user-data.ts';
+import { drainMicrotasks } from './microtasks.ts';
+import type { Site } from './site.ts';
+import type { SiteKubernetes } from './site-kubernetes.ts';
+
+export type MachineCall = {
+  readonly method: string;
+  readonly path: string;
+  readonly source: string;
+  readonly token: string;
+  readonly body: unknown;
+};
+export type MachineReply = { readonly status: number; readonly body: string };
+/** Null: nobody answers there. */
+export type AskRelay = (host: string, call: MachineCall, answer: (reply: MachineReply | null) => void) => void;
+
+/** What a machine keeps over a reboot. */
+type Disk = { readonly files: MemoryDisk; document: FilledDocument | null; finished: boolean; acknowledged: boolean };
+type Life = { readonly order: BootOrder; readonly disk: Disk; on: boolean; readonly born: number };
+
+const CALL_MS_MAX = 30_000;
+const PKI_DELIVERED = '/var/lib/slipway/pki';
+const PKI_USED = '/etc/kubernetes/pki';
+
+export class SiteMachines {
+  readonly #site: Site;
+  readonly #kubernetes: SiteKubernetes;
+  readonly #askRelay: AskRelay;
+  region: Region | null = null;
+  readonly lives = new Map<string, Life>();
+  /** Power-off calls that the BMC still refuses. */
+  bmcRefusals = 0;
+
+  constructor(site: Site, kubernetes: SiteKubernetes, askRelay: AskRelay) {
+    this.#site = site;
+    this.#kubernetes = kubernetes;
+    this.#askRelay = askRelay;
+  }
+
+  readonly power: PowerPort = {
+    on: (order, done) => {
+      this.#site.timeline.after(100, () => {
+        this.#end(order.systemId);
+        const disk = { files: memoryDisk(), document: null, finished: false, acknowledged: false };
+        this.#start({ order, disk, on: true, born: this.#site.timeline.now });
+        done({ ok: true });
+      });
+    },
+    off: (systemId, done) => {
+      this.#site.timeline.after(200, () => {
+        if (this.bmcRefusals > 0) {
+          this.bmcRefusals -= 1;
+          this.#site.faults.count('bmc-refuses');
+          done({ ok: false, detail: 'the BMC does not obey (simulated)' });
+        } else {
+          this.#end(systemId);
+          done({ ok: true });
+        }
+        drainMicrotasks();
+      });
+    },
+  };
+
+  /** It dies, and MAAS does not notice. */
+  die(systemId: string): void {
+    this.#site.trace.say(systemId, 'dies');
+    this.#end(systemId);
+  }
+
+  /** In the middle of whatever it does; its disk stays. */
+  reboot(systemId: string): void {
+    const life = this.lives.get(systemId);
+    if (life === undefined) return;
+    this.#site.trace.say(systemId, 'reboots');
+    this.#end(systemId);
+    this.#start({ ...life, on: true, born: this.#site.timeline.now });
+    if (life.disk.finished) this.#kubernetes.powerOn(systemId);
+  }
+
+  #start(life: Life): void {
+    const { systemId } = life.order;
+    this.#site.trace.say(systemId, 'is switched on');
+    this.lives.set(systemId, life);
+    this.#live(life).catch((error: unknown) => {
+      if (error !== SWITCHED_OFF) this.#site.violate('machine', `${systemId}: ${String(error)}`);
+    });
+    drainMicrotasks();
+  }
+
+  #end(systemId: string): void {
+    const life = this.lives.get(systemId);
+    this.lives.delete(systemId);
+    if (life !== undefined) life.on = false;
+    this.#kubernetes.powerOff(systemId);
+  }
+
+  async #live(life: Life): Promise<void> {
+    const { order, disk } = life;
+    await this.#sleep(life, order.timings.powerOnMs);
+    if (disk.finished) return;
+    const machine = this.region?.machines.get(order.systemId);
+    if (machine !== undefined && this.region !== null) userDataFetched(this.region, machine);
+    const enrolment = readUserData(order.userData);
+    if (!enrolment.ok) return this.#site.violate('machine', `${order.systemId}: ${enrolment.error}`);
+    if (disk.document === null) disk.document = await this.#fetch(life, enrolment.value);
+    if (disk.document === null) return;
+    if (!disk.acknowledged) {
+      for (let tries = 0; tries < 3 && !disk.acknowledged; tries += 1) {
+        const reply = await this.#ask(
+          life,
+          enrolment.value,
+          'POST',
+          ENROLMENT_PATHS.acknowledge,
+          this.#who(enrolment.value),
+        );
+        disk.acknowledged = reply !== null && (reply.status < 300 || reply.status === 410);
+        if (!disk.acknowledged) await this.#sleep(life, 1_000 * (tries + 1));
+      }
+    }
+    await this.#run(life, enrolment.value, disk.document);
+    disk.finished = true;
+  }
+
+  #who(enrolment: Enrolment) {
+    return { claim: enrolment.claim, systemId: enrolment.systemId };
+  }
+
+  async #fetch(life: Life, enrolment: Enrolment): Promise<FilledDocument | null> {
+    const until = this.#enrolUntil(life);
+    for (let pause = 1_000; this.#site.timeline.now < until; pause = Math.min(15_000, pause * 2)) {
+      const hello = { ...this.#who(enrolment), interfaces: [{ name: 'eth0', address: life.order.address }] };
+      const greeted = await this.#ask(life, enrolment, 'POST', ENROLMENT_PATHS.enrol, hello);
+      if (greeted?.status === 410) return null;
+      if (greeted !== null && greeted.status < 300) {
+        const turn = await this.#ask(life, enrolment, 'GET', ENROLMENT_PATHS.bootstrap, null);
+        if (turn?.status === 410) return null;
+        if (turn?.status === 200) return FilledDocument.parse(JSON.parse(turn.body));
+        if (turn?.status === 204) pause = 500;
+      }
+      await this.#sleep(life, pause + this.#site.network.below(1_000));
+    }
+    return null;
+  }
+
+  /** A machine that never hears of its end asks for a day at most. */
+  #enrolUntil(life: Life): number {
+    return life.born + 24 * 3_600_000;
+  }
+
+  async #run(life: Life, enrolment: Enrolment, document: FilledDocument): Promise<void> {
+    for (const file of document.files) life.disk.files.write(file.path, file.content);
+    for (const step of document.steps) {
+      for (let attempt = 1; ; attempt += 1) {
+        await this.#report(life, enrolment, step.name, 'started', attempt, null, '');
+        const { exitCode, output } = await this.#step(life, step.script);
+        const outcome = exitCode === 0 ? 'succeeded' : 'failed';
+        await this.#report(life, enrolment, step.name, outcome, attempt, exitCode, output.slice(-2_000));
+        if (exitCode === 0) break;
+        if (attempt >= step.attempts) {
+          await this.#report(life, enrolment, WHOLE_BOOTSTRAP, 'failed', 1, exitCode, output.slice(-500));
+          return;
+        }
+        await this.#sleep(life, step.pauseSeconds * 1_000);
+        if (step.beforeRetry === null) continue;
+        await runKubeadm(
+          ['reset', '-f'],
+          { systemId: life.order.systemId, disk: life.disk.files },
+          this.#kubernetes.hub,
+        );
+        for (const file of document.files) life.disk.files.write(file.path, file.content);
+      }
+    }
+    await this.#report(life, enrolment, WHOLE_BOOTSTRAP, 'succeeded', 1, 0, '');
+  }
+
+  async #step(life: Life, script: string): Promise<{ exitCode: number; output: string }> {
+    const { timings, systemId } = life.order;
+    const command = /^[^#\n]*\bkubeadm\s+(init|join)\b([^\n;&|]*)/m.exec(script);
+    if (command === null) {
+      await this.#sleep(life, 300);
+      return { exitCode: this.#reaches(script) ? 0 : 1, output: 'simulated' };
+    }
+    const [, verb = '', rest = ''] = command;
+    const disk = life.disk.files;
+    for (const path of disk.paths().filter((one) => one.startsWith(`${PKI_DELIVERED}/`)))
+      disk.write(`${PKI_USED}${path.slice(PKI_DELIVERED.length)}`, disk.read(path) ?? '');
+    await this.#sleep(life, verb === 'init' ? timings.kubeadmInitMs : timings.kubeadmJoinMs);
+    if (this.#site.faults.strikes('kubeadm-fails')) return { exitCode: 1, output: 'simulated failure midway' };
+    const done = await runKubeadm([verb, ...rest.trim().split(/\s+/)], { systemId, disk }, this.#kubernetes.hub);
+    this.#site.trace.say(
+      systemId,
+      `kubeadm ${verb} ${done.exitCode} ${done.exitCode === 0 ? '' : done.output.slice(0, 200)}`,
+    );
+    return done;
+  }
+
+  /** `reach-endpoint` waits for the virtual address; every other step of shell just works. */
+  #reaches(script: string): boolean {
+    const endpoint = /<\/dev\/tcp\/([\d.]+)\/(\d+)/.exec(script);
+    return endpoint === null || this.#kubernetes.clusters.has(`${endpoint[1]}:${endpoint[2]}`);
+  }
+
+  async #report(
+    life: Life,
+    enrolment: Enrolment,
+    step: string,
+    outcome: string,
+    attempt: number,
+    exitCode: number | null,
+    log: string,
+  ): Promise<void> {
+    const body = { ...this.#who(enrolment), step, outcome, attempt, exitCode, log };
+    for (let tries = 0; tries < 60; tries += 1) {
+      const reply = await this.#ask(life, enrolment, 'POST', ENROLMENT_PATHS.report, body);
+      if (reply !== null && reply.status !== 429 && reply.status < 500) return;
+      await this.#sleep(life, Math.min(15_000, 1_000 * (tries + 1)));
+    }
+  }
+
+  /** The first relay that answers at all; null when none does. */
+  async #ask(
+    life: Life,
+    enrolment: Enrolment,
+    method: string,
+    path: string,
+    body: unknown,
+  ): Promise<MachineReply | null> {
+    for (const { host } of enrolment.relays) {
+      const token = enrolment.authorization.replace(/^Bearer /, '');
+      const reply = await this.#call(life, host, { method, path, source: life.order.address, token, body });
+      if (reply !== null && reply.status !== 503) return reply;
+    }
+    return null;
+  }
+
+  #call(life: Life, host: string, call: MachineCall): Promise<MachineReply | null> {
+    const { faults, network, timeline } = this.#site;
+    return new Promise((resolve, reject) => {
+      const hear = (delayMs: number, settle: () => void): void => {
+        timeline.after(delayMs, () => {
+          if (life.on) settle();
+          else reject(SWITCHED_OFF);
+          drainMicrotasks();
+        });
+      };
+      if (faults.strikes('machine-request-lost')) return hear(network.between(100, 5_000), () => resolve(null));
+      hear(CALL_MS_MAX, () => resolve(null));
+      timeline.after(network.between(1, 10), () => {
+        this.#askRelay(host, call, (reply) => {
+          const lost = faults.strikes('machine-answer-lost');
+          hear(network.between(1, 10), () => resolve(lost ? null : reply));
+        });
+      });
+    });
+  }
+
+  #sleep(life: Life, ms: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#site.timeline.after(ms, () => {
+        if (life.on) resolve();
+        else reject(SWITCHED_OFF);
+        drainMicrotasks();
+      });
+    });
+  }
+}
+
+/** Ends whatever a machine was doing. */
+const SWITCHED_OFF = new Error('switched off');
