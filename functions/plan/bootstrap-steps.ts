@@ -24,6 +24,7 @@ export function bootstrapSteps(kind: DocumentKind, input: StepInput): BootstrapS
     // Joining needs the address to be there; beginning makes it, and kubeadm would not notice its absence (kubernetes.md §2.4).
     ...(kind === 'init' ? [begin, reach] : [reach, begin]),
     ...hookSteps('post', hooks.post),
+    step('clear-secrets', CLEAR, 60),
   ];
 }
 
@@ -81,6 +82,9 @@ cp -f ${SLIPWAY_FOLDER}/pki/*.* /etc/kubernetes/pki/
 cp -f ${SLIPWAY_FOLDER}/pki/etcd/*.* /etc/kubernetes/pki/etcd/
 chmod 0644 /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt
 cp -f ${SLIPWAY_FOLDER}/kube-vip.yaml /etc/kubernetes/manifests/kube-vip.yaml`;
+
+/** What was delivered for the retries is not needed again; Kubernetes has its own copies. */
+const CLEAR = `rm -rf ${SLIPWAY_FOLDER}/pki ${SLIPWAY_FOLDER}/kubeadm.yaml`;
 
 function initStep(): BootstrapStep {
   const script = `${PLACE_CONTROL_PLANE}

@@ -33,6 +33,8 @@ function initConfiguration(input: KubeadmInput) {
   return {
     apiVersion: API,
     kind: 'InitConfiguration',
+    // kubeadm makes a token whether one is wanted or not: without this, one of 24 hours that nobody uses.
+    bootstrapTokens: [{ ttl: '15m0s' }],
     localAPIEndpoint: { advertiseAddress: NODE_ADDRESS, bindPort: 6443 },
     nodeRegistration: nodeRegistration(input),
   };

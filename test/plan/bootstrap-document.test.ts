@@ -149,6 +149,19 @@ describe('bootstrap documents', () => {
     expect(names('cp-1').indexOf('reach-endpoint')).toBeLessThan(names('cp-1').indexOf('kubeadm-join'));
   });
 
+  test('[CP11] the last step removes the delivered keys and the configuration that holds a token', () => {
+    const documents = documentsOf(aCluster().withControlPlane(3).withWorkers(1));
+    for (const [slot, document] of documents) {
+      expect([slot, document.steps.at(-1)?.script]).toEqual([
+        slot,
+        'rm -rf /var/lib/slipway/pki /var/lib/slipway/kubeadm.yaml\n',
+      ]);
+    }
+    expect(configOf(documents.get('cp-0'))).toContainEqual(
+      expect.objectContaining({ bootstrapTokens: [{ ttl: '15m0s' }] }),
+    );
+  });
+
   test('[WK4] a user’s text is never filled in, and is whole again on the machine', () => {
     const content = 'key={{secret:ca-key}} name={{fact:system-id}} x={{other}}\n';
     const builder = aCluster()

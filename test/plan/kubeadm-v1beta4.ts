@@ -43,7 +43,8 @@ export const InitConfiguration = z.strictObject({
   bootstrapTokens: z
     .array(
       z.strictObject({
-        token: Token,
+        // Left out, kubeadm makes one (SetBootstrapTokensDynamicDefaults).
+        token: Token.optional(),
         description: z.string().optional(),
         ttl: Duration.optional(),
         usages: z.array(z.string()).optional(),
