@@ -1,5 +1,6 @@
 // The executables themselves. Building them takes a minute and two downloads of 57 MB, so only on the caller's word.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HELP } from '../../relay/help.ts';
 import { ROOT } from '../../relay/packaging/run-tool.ts';
 import { RELAY_VERSION } from '../../relay/version.ts';
+import { startFakeEdge } from '../support/fake-edge.ts';
 import { lacking, output, sha256Of } from './release-folder.ts';
 
 const BUILD_MS_MAX = 300_000;
@@ -14,6 +16,7 @@ const BUILD_MS_MAX = 300_000;
 const SIZE_MAX_BYTES = 130_000_000;
 /** Measured 0.25 s; a loaded machine of CI gets ten times that. */
 const START_MS_MAX = 2_500;
+const RUN_MS_MAX = 30_000;
 const CROSS_ROOT = '/usr/aarch64-linux-gnu';
 
 const skip =
@@ -81,6 +84,28 @@ describe.skipIf(skip !== undefined)(`the executables${because(skip)}`, () => {
     const doctor = spawnSync(x64, ['doctor', '--json'], { encoding: 'utf8', env: environment });
     expect(doctor.status, doctor.stderr).toBe(1);
     expect(doctor.stdout).toContain('not paired');
+  });
+
+  test('x64 pairs, opens the tunnel, and ends with 0 when asked', { timeout: BUILD_MS_MAX }, async () => {
+    const edge = await startFakeEdge();
+    const environment = {
+      PATH: process.env.PATH,
+      SLIPWAY_CONSOLE: edge.origin,
+      SLIPWAY_STATE_DIR: join(folder, 'paired'),
+      SLIPWAY_ENROLMENT_LISTEN: '127.0.0.1:0',
+    };
+    // Not the synchronous way: the console is in this process.
+    const start = (command: string) =>
+      spawn(x64, [command], { env: environment, stdio: ['pipe', 'ignore', 'inherit'], timeout: RUN_MS_MAX });
+    const pairing = start('pair');
+    pairing.stdin.end(`${edge.code}\n`);
+    expect(await once(pairing, 'close')).toEqual([0, null]);
+    const running = start('run');
+    const ended = once(running, 'close');
+    await edge.connected(1);
+    running.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
+    await edge.stop();
   });
 
   test('NODE_OPTIONS loads nothing into it', () => {
