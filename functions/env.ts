@@ -2,7 +2,7 @@
 // from scope and id, and the jurisdiction is never forgotten.
 import { z } from 'zod';
 import { type ClusterId, type GatewayId, type Jurisdiction, objectName, type Scope } from '../shared/ids.ts';
-import { PRODUCTION_WAITS, type Waits } from '../shared/limits.ts';
+import { type EdgeWaits, PRODUCTION_WAITS } from '../shared/limits.ts';
 import type { ClusterRpc, GatewayRpc } from './objects/rpc.ts';
 
 export type Env = {
@@ -45,6 +45,7 @@ export function publicOrigin(env: Env, requestUrl: string): string {
 }
 
 const WAIT_NAMES = [
+  'leaseMs',
   'leaseGuardMs',
   'unknownClaimLookupMs',
   'allocateDeadlineMs',
@@ -55,11 +56,11 @@ const WAIT_NAMES = [
   'shortageDeadlineMs',
   'retryMsMin',
   'retryMsMax',
-] as const satisfies readonly (keyof Waits)[];
+] as const satisfies readonly (keyof EdgeWaits)[];
 const WaitsOverride = z.partialRecord(z.enum(WAIT_NAMES), z.int().nonnegative());
 
 /** Production's waits with the overrides of `WAITS`. Throws when they are not of the form: a wrong setting must not go unseen. */
-export function waitsOf(env: Env): Waits {
+export function waitsOf(env: Env): EdgeWaits {
   return env.WAITS ? { ...PRODUCTION_WAITS, ...WaitsOverride.parse(JSON.parse(env.WAITS)) } : PRODUCTION_WAITS;
 }
 

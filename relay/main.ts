@@ -137,4 +137,5 @@ function badSettings(problems: readonly ConfigProblem[]): number {
   return FAILED;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Connections kept alive to MAAS and Kubernetes must not hold up a stop: all that counts is on disk by now.
+process.exit(await main(process.argv.slice(2)));

@@ -126,7 +126,11 @@ export type Waits = {
   readonly retryMsMax: number;
 };
 
-export const PRODUCTION_WAITS: Waits = {
+/** With the wait that only the gateway's object knows: how long a lease runs on when the relay that holds it is gone. */
+export type EdgeWaits = Waits & { readonly leaseMs: number };
+
+export const PRODUCTION_WAITS: EdgeWaits = {
+  leaseMs: LEASE_MS,
   leaseGuardMs: LEASE_GUARD_MS,
   unknownClaimLookupMs: UNKNOWN_CLAIM_LOOKUP_MS,
   allocateDeadlineMs: ALLOCATE_DEADLINE_MS,

@@ -38,6 +38,8 @@ const WITHDRAW_IDS_MAX = 1_000;
 export type GatewayPorts = {
   now(): EpochMs;
   readonly guardMs: number;
+  /** LEASE_MS when left out. */
+  readonly leaseMs?: number | undefined;
   readonly sql: Sql;
   readonly alarm: Alarm;
   readonly sockets: Sockets;

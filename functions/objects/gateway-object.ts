@@ -28,6 +28,7 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
     this.#logic = new GatewayLogic({
       now,
       guardMs: waitsOf(env).leaseGuardMs,
+      leaseMs: waitsOf(env).leaseMs,
       sql: workerdSql(ctx.storage),
       alarm: workerdAlarm(ctx.storage),
       sockets: {

@@ -18,7 +18,12 @@ const EpochRow = z.object({
   until: EpochMs.nullable(),
 });
 
-export type LeasePorts = { readonly sql: Sql; readonly guardMs: number };
+export type LeasePorts = {
+  readonly sql: Sql;
+  readonly guardMs: number;
+  /** LEASE_MS when left out. */
+  readonly leaseMs?: number | undefined;
+};
 
 /** Answers a `lease-request`; keeps the grant in the session's attachment. May be repeated: that is how it is renewed. */
 export function answerLease(
@@ -29,17 +34,19 @@ export function answerLease(
 ): Extract<EdgeFrame, { type: 'lease' | 'lease-refused' }> {
   const mine = incarnationOf(asking.state);
   const latest = latestEpoch(ports.sql);
-  const runsUntil = latest === null || latest.incarnation === mine ? 0 : leaseEnd(latest, sessions, now);
+  const leaseMs = ports.leaseMs ?? LEASE_MS;
+  const runsUntil = latest === null || latest.incarnation === mine ? 0 : leaseEnd(latest, sessions, now, leaseMs);
   if (runsUntil > now) {
     return { v: PROTOCOL_VERSION, type: 'lease-refused', retryAfterMs: runsUntil - now };
   }
   const held = latest?.incarnation === mine ? latest : newEpoch(ports.sql, (latest?.epoch ?? 0) + 1, mine, now);
-  asking.socket.keep({ ...asking.state, lapsed: false, lease: { epoch: held.epoch, until: now + LEASE_MS } });
+  asking.socket.keep({ ...asking.state, lapsed: false, lease: { epoch: held.epoch, until: now + leaseMs } });
   const waitMs = Math.max(0, held.granted_at + ports.guardMs - now);
   const guards =
     waitMs === 0 ? [] : exposedToOthers(ports.sql, mine, now, ports.guardMs).map((subject) => ({ ...subject, waitMs }));
   // The relay counts from its request and must be through before the edge is.
-  return { v: PROTOCOL_VERSION, type: 'lease', epoch: held.epoch, durationMs: LEASE_RELAY_MS, guards };
+  const durationMs = Math.floor((leaseMs * LEASE_RELAY_MS) / LEASE_MS);
+  return { v: PROTOCOL_VERSION, type: 'lease', epoch: held.epoch, durationMs, guards };
 }
 
 /** The socket of the lease's holder is gone; the lease runs on, so its end must outlive the attachment. */
@@ -48,10 +55,15 @@ export function keepLeaseEnd(sql: Sql, session: Session): void {
   if (lease !== null) sql.run('UPDATE epoch SET until = ? WHERE epoch = ?', lease.until, lease.epoch);
 }
 
-function leaseEnd(latest: z.infer<typeof EpochRow>, sessions: readonly Session[], now: EpochMs): EpochMs {
+function leaseEnd(
+  latest: z.infer<typeof EpochRow>,
+  sessions: readonly Session[],
+  now: EpochMs,
+  leaseMs: number,
+): EpochMs {
   const holder = sessions.find(({ state }) => state.lease?.epoch === latest.epoch);
   // An object that was lost with its sockets does not know the end; the guards of L3 cover what may still run.
-  return holder?.state.lease?.until ?? latest.until ?? Math.min(now, latest.granted_at + LEASE_MS);
+  return holder?.state.lease?.until ?? latest.until ?? Math.min(now, latest.granted_at + leaseMs);
 }
 
 function latestEpoch(sql: Sql): z.infer<typeof EpochRow> | null {

@@ -40,6 +40,8 @@ export type TunnelPorts = {
   readonly delivery: Delivery;
   readonly inbox: ReportInbox;
   readonly guardMs: number;
+  /** LEASE_MS when left out. */
+  readonly leaseMs?: number | undefined;
   randomBytes(count: number): Uint8Array;
   verify(key: string, text: string, signature: string): Promise<boolean>;
   /** The gateway has its first session, or has lost its last. */

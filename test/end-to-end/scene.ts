@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ClusterPhase, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
-import type { Waits } from '../../shared/limits.ts';
+import type { EdgeWaits } from '../../shared/limits.ts';
 import { type DefaultInventory, defaultInventory, type Inventory, ownLoopback } from '../lab/inventory.ts';
 import { LAB_USER } from '../lab/lab.ts';
 import { type Stack, startStack } from '../support/stack.ts';
@@ -16,7 +16,8 @@ const LOG_LINES_KEPT = 400;
 const LOG_LINES_SHOWN = 25;
 
 /** Short enough for a test to sit through, in the order that production's have. */
-export const SHORT_WAITS: Partial<Waits> = {
+export const SHORT_WAITS: Partial<EdgeWaits> = {
+  leaseMs: 2_000,
   leaseGuardMs: 1_000,
   unknownClaimLookupMs: 4_000,
   retryMsMin: 200,
@@ -28,7 +29,7 @@ export type SceneOptions = {
   readonly hostnames?: readonly string[];
   readonly timings?: DefaultInventory['timings'];
   readonly inventory?: Inventory;
-  readonly waits?: Partial<Waits>;
+  readonly waits?: Partial<EdgeWaits>;
 };
 
 export type Scene = Stack & {

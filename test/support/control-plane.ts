@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { BINDINGS } from '../../functions/bindings.ts';
-import type { Waits } from '../../shared/limits.ts';
+import type { EdgeWaits } from '../../shared/limits.ts';
 import { ensureDeploySecrets } from './deploy-secrets.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,7 +24,7 @@ export type ControlPlaneOptions = {
   readonly stateDir: string;
   /** A free port when left out. */
   readonly port?: number;
-  readonly waits?: Partial<Waits>;
+  readonly waits?: Partial<EdgeWaits>;
   /** What the Worker logs; dropped when left out. */
   log?(line: string): void;
 };

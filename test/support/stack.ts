@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AccountView, GatewayView } from '../../shared/gateway-view.ts';
-import type { Waits } from '../../shared/limits.ts';
+import type { EdgeWaits } from '../../shared/limits.ts';
 import type { Inventory } from '../lab/inventory.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
 import { loadDriver } from '../lab/load-driver.ts';
@@ -24,7 +24,7 @@ export type StackOptions = {
   /** Where MAAS and the enrolment endpoint listen: an address the machines reach. */
   readonly address: string;
   readonly port?: number;
-  readonly waits?: Partial<Waits>;
+  readonly waits?: Partial<EdgeWaits>;
   log(line: string): void;
 };
 

@@ -1,0 +1,136 @@
+// MAAS as it is on a bad day: answers that never arrive, no answers at all, slow ones, a proxy's page instead of one, a key that
+// is wrong or taken away. The cluster waits, says for what, and comes right by itself; nothing is taken twice.
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { AccountView } from '../../shared/gateway-view.ts';
+import type { ClusterId } from '../../shared/ids.ts';
+import { HTML_502 } from '../lab/faults.ts';
+import { LAB_USER } from '../lab/lab.ts';
+import { addToken, keyOf } from '../lab/maas/users-and-keys.ts';
+import { ApiProblem } from '../support/api-client.ts';
+import { until } from '../support/until.ts';
+import { breachesOf, callsOf } from './claims.ts';
+import { openScene, type Scene } from './scene.ts';
+
+const Accounts = z.object({ items: z.array(AccountView) });
+
+let scene: Scene;
+const made: ClusterId[] = [];
+beforeAll(async () => {
+  scene = await openScene({ machines: 6 });
+});
+afterAll(() => scene.close());
+afterEach(() => scene.lab.faults.clear());
+
+const LOST = ['machines.allocate', 'machine.set_workload_annotations', 'machine.deploy', 'ipaddresses.reserve'];
+test.each(LOST)('the answer to %s is lost: it is looked for, not asked for twice', async (operation) => {
+  const before = callsOf(scene.lab.history, operation).length;
+  scene.lab.faults.arm({ kind: 'lose-answer', match: { operation }, times: 1 });
+  const cluster = await runAndRemove(`lost-${operation.split(/[._]/)[1]}`);
+  const calls = callsOf(scene.lab.history, operation).slice(before);
+  expect(calls.filter(({ answer }) => answer === 'lost')).toHaveLength(1);
+  const once = operation === 'ipaddresses.reserve' ? 1 : cluster.machines.length;
+  // Marking a machine again is harmless; taking, deploying or reserving again is not.
+  if (operation !== 'machine.set_workload_annotations') expect(calls).toHaveLength(once);
+});
+
+test.each(['machine.release', 'ipaddresses.release'])(
+  'the answer to %s is lost: all is given back',
+  async (operation) => {
+    const cluster = await create(`lost-${operation.split('.')[0]}`);
+    await scene.reach(cluster.id, 'running');
+    scene.lab.faults.arm({ kind: 'lose-answer', match: { operation }, times: 1 });
+    await scene.remove(cluster.id);
+    expect(scene.lab.history.filter((entry) => entry.operation === operation && entry.answer === 'lost').length).toBe(
+      operation === 'machine.release' ? lostReleases() : 1,
+    );
+    expectClean();
+  },
+);
+
+test('MAAS is down in the middle of a create: the cluster says so and goes on afterwards', async () => {
+  const cluster = await create('outage');
+  await until(20_000, 'a machine to be taken', () =>
+    callsOf(scene.lab.history, 'machines.allocate').some(isOf(cluster.id)),
+  );
+  scene.lab.faults.arm({ kind: 'refuse-connection' });
+  await until(40_000, 'the outage to be told', async () => (await waits(cluster.id)).some((text) => /MAAS/.test(text)));
+  scene.lab.faults.clear();
+  await scene.reach(cluster.id, 'running', 90_000);
+  await scene.remove(cluster.id);
+  expectClean();
+});
+
+test('MAAS answers slowly: nothing is asked twice', async () => {
+  const before = callsOf(scene.lab.history, 'machines.allocate').length;
+  scene.lab.faults.arm({ kind: 'delay', delayMs: 1_500, times: 20 });
+  const cluster = await runAndRemove('slow');
+  expect(callsOf(scene.lab.history, 'machines.allocate').length - before).toBe(cluster.machines.length);
+});
+
+const PAGES = [
+  ['a proxy’s 502 page', 502, 'text/html', HTML_502],
+  ['a login page with 200', 200, 'text/html; charset=utf-8', '<!doctype html><title>Sign in</title>'],
+  ['JSON of another kind', 200, 'application/json', '{"hello":"world"}'],
+] as const;
+test.each(PAGES)(
+  '%s instead of an answer: waited for, never taken for an answer',
+  async (_name, status, contentType, body) => {
+    scene.lab.faults.arm({ kind: 'answer', status, contentType, body, times: 12 });
+    await runAndRemove(`page-${status}-${body.length}`);
+  },
+);
+
+test('a wrong key is refused when the account is made, and nothing is saved', async () => {
+  const wrong = { name: 'wrong', gatewayId: scene.gateway.id, endpoint: scene.lab.url, apiKey: 'aaaa:bbbb:cccc' };
+  const answer = await scene.api.createAccount(wrong).catch((error: unknown) => error);
+  expect(answer instanceof ApiProblem && answer.problem.code).toBe('MAAS_UNAUTHORIZED');
+  const { items } = await scene.api.raw(Accounts, 'GET', '/cloud-accounts');
+  expect(items.map(({ name }) => name)).toEqual(['maas']);
+});
+
+test('a key revoked in mid-life: the cluster says so, a new key makes it go on', async () => {
+  const cluster = await create('revoked');
+  await scene.reach(cluster.id, 'provisioning');
+  scene.lab.faults.denyKey(scene.lab.userKey);
+  await until(60_000, 'the refusal to be told', async () =>
+    (await scene.api.cluster(cluster.id)).waitingOn.some(({ code }) => code === 'MAAS_UNAUTHORIZED'),
+  );
+  const apiKey = keyOf(addToken(scene.lab.region, LAB_USER, 'a new one'));
+  const updated = await scene.api.raw(AccountView, 'PATCH', `/cloud-accounts/${scene.account.id}`, { apiKey });
+  expect(updated.keyVersion).toBe(2);
+  await scene.reach(cluster.id, 'running');
+  await scene.remove(cluster.id);
+  expectClean();
+});
+
+async function create(name: string) {
+  const cluster = await scene.create(name);
+  made.push(cluster.id);
+  return cluster;
+}
+
+async function runAndRemove(name: string) {
+  const cluster = await create(name);
+  const running = await scene.reach(cluster.id, 'running', 90_000);
+  await scene.remove(cluster.id);
+  expectClean();
+  return running;
+}
+
+function expectClean(): void {
+  expect(breachesOf(scene.lab.history, made)).toEqual([]);
+  expect(scene.held()).toBe(0);
+}
+
+const lostReleases = (): number =>
+  scene.lab.history.filter((entry) => entry.operation === 'machine.release' && entry.answer === 'lost').length || -1;
+
+const isOf =
+  (id: ClusterId) =>
+  ({ claim }: { claim: string | null }): boolean =>
+    claim?.includes(id) ?? false;
+
+async function waits(id: ClusterId): Promise<string[]> {
+  return (await scene.api.cluster(id)).waitingOn.map(({ code, sentence }) => `${code} ${sentence}`);
+}
