@@ -8,7 +8,7 @@ import { type LogRecord, messageOf } from '../log.ts';
 import type { Asks } from './asks.ts';
 import type { CommandQueue } from './command-queue.ts';
 import { SingleFlight } from './single-flight.ts';
-import type { TunnelSocket } from './tunnel-session.ts';
+import { readySessions, type Sockets, type TunnelSocket } from './tunnel-session.ts';
 
 /** Frames that wait. Beyond, a frame is dropped: unacknowledged, it comes again. */
 const FRAMES_MAX = 500;
@@ -23,6 +23,7 @@ type Settled = { readonly commandId: CommandId; readonly outcome: CommandOutcome
 type Letter = { readonly settled: Settled[]; readonly observed: Observation[] };
 
 export type InboxPorts = {
+  readonly sockets: Sockets;
   readonly queue: CommandQueue;
   readonly asks: Asks;
   report(cluster: ClusterId, settled: readonly Settled[], observed: readonly Observation[]): Promise<void>;
@@ -110,10 +111,24 @@ export class ReportInbox {
       if (owner !== null && failed.has(owner)) return;
       this.#ports.queue.settle([frame.commandId]);
       socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'report-ack', commandIds: [frame.commandId] }));
+      this.#tellOthers(socket, frame.commandId);
       return;
     }
     if (frame.observations.some(({ clusterId }) => failed.has(clusterId))) return;
     socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'observation-ack', seq: frame.seq }));
+  }
+
+  /**
+   * A relay that led before, or stands by, may hold the command still and wait for the lease to run it. What it would do is
+   * done, and perhaps undone since. It reads this before any lease it is granted later: the socket keeps the order.
+   */
+  #tellOthers(teller: TunnelSocket, commandId: CommandId): void {
+    const { sockets } = this.#ports;
+    const session = sessionIdOf(teller);
+    for (const { socket, state } of readySessions(sockets)) {
+      if (state.sessionId !== session)
+        socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'withdraw', commandIds: [commandId] }));
+    }
   }
 
   /** The cluster a command is of, if this gateway ever had commands of it: a relay speaks for no other. */
@@ -121,4 +136,9 @@ export class ReportInbox {
     const owner = ClusterId.safeParse(id.split('/')[0]);
     return owner.success && this.#ports.queue.knowsCluster(owner.data) ? owner.data : null;
   }
+}
+
+function sessionIdOf(socket: TunnelSocket): string | null {
+  const state = socket.state();
+  return state.phase === 'ready' ? state.sessionId : null;
 }

@@ -28,6 +28,7 @@ export type CommandContext = {
   /**
    * To be awaited directly before EVERY call that changes MAAS or Kubernetes: fences (G2), journals the intent (C4), waits
    * for the lease and for the subject's guard (L3, L4), and fences again. Only after ok may the call be made, and at once.
+   * Whatever is not ok is handed on as it is; LOOK_AGAIN when it had to wait, since others may have changed things.
    * @param intent what is about to be done, such as `allocate abc123`; never a secret
    */
   readonly beforeChange: (intent: string) => Promise<Result<null, HandlerFailure>>;
@@ -37,8 +38,11 @@ export type CommandContext = {
 
 /** The command was left because its `signal` was aborted. Nobody is told: whoever aborted it knows. */
 export type Stopped = { readonly code: 'STOPPED' };
-export type HandlerFailure = CommandFailure | Stopped;
+/** The lease was away before a change: another relay may have led, so the handler is run again from its first look. */
+export type LookAgain = { readonly code: 'LOOK_AGAIN' };
+export type HandlerFailure = CommandFailure | Stopped | LookAgain;
 export const stopped: Stopped = { code: 'STOPPED' };
+export const lookAgain: LookAgain = { code: 'LOOK_AGAIN' };
 
 export type ResultOf<V extends Verb> = Extract<CommandResult, { verb: V }>;
 type Bodies = { readonly [V in Verb]: BodyOf<V> };

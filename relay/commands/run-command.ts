@@ -9,7 +9,7 @@ import type { MaasClient } from '../maas/client.ts';
 import type { Ports } from '../ports.ts';
 import type { Lease } from '../tunnel/lease.ts';
 import type { Vault } from '../vault.ts';
-import { type CommandContext, type HandlerFailure, type Handlers, handle, stopped } from './handler.ts';
+import { type CommandContext, type HandlerFailure, type Handlers, handle, lookAgain, stopped } from './handler.ts';
 import { failed, staleness, storageFailure } from './refusals.ts';
 
 export type Run = { readonly command: Command; readonly begun: boolean; readonly signal: AbortSignal };
@@ -41,9 +41,7 @@ export function createRunCommand(parts: RunParts): RunCommand {
     const context = contextOf(parts, run);
     const release = isMutation(command.body.verb) ? parts.lease.hold() : () => {};
     try {
-      const result = await handle(parts.handlers, command.body.verb, command.body, context);
-      if (result.ok) return { ok: true, value: result.value };
-      return result.error.code === 'STOPPED' ? 'stopped' : failed(result.error);
+      return await untilDone(parts, run, context);
     } catch (error) {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
       context.log.error('command-bug', { stack });
@@ -54,9 +52,21 @@ export function createRunCommand(parts: RunParts): RunCommand {
   };
 }
 
-function contextOf(parts: RunParts, { command, signal }: Run): CommandContext {
+/** Again from the first look, whenever the lease was away before a change (L4). */
+async function untilDone({ handlers }: RunParts, { command }: Run, context: CommandContext) {
+  for (;;) {
+    const result = await handle(handlers, command.body.verb, command.body, context);
+    if (result.ok) return { ok: true as const, value: result.value };
+    if (result.error.code === 'STOPPED') return 'stopped';
+    if (result.error.code !== 'LOOK_AGAIN') return failed(result.error);
+    context.log.debug('looks-again', {});
+  }
+}
+
+function contextOf(parts: RunParts, run: Run): CommandContext {
+  const { command, signal } = run;
   const { journal, lease, vault, ports } = parts;
-  const { commandId, clusterId, subject } = command;
+  const { commandId, clusterId } = command;
   const log = parts.log.with({ commandId });
   const openSecret: CommandContext['openSecret'] = async (sealed) => {
     const opened = await vault.open(sealed, command);
@@ -75,9 +85,14 @@ function contextOf(parts: RunParts, { command, signal }: Run): CommandContext {
     const journalled = await journal.intend(commandId, intent);
     if (!journalled.ok) return err(storageFailure(journalled.error));
     // A lease counts for clusters; a command of none is guarded under its own name.
-    if (!(await lease.ensure(clusterId ?? commandId, subject, signal))) return err(stopped);
+    const isHeld = lease.isFree(clusterId ?? commandId, command.subject);
+    if (!isHeld && !(await lease.ensure(clusterId ?? commandId, command.subject, signal))) return err(stopped);
+    const second = fence();
+    if (!second.ok) return second;
+    // Another relay may have led in between: what was seen before is worth nothing.
+    if (!isHeld) return err(lookAgain);
     log.info('change', { intent });
-    return fence();
+    return second;
   };
   return {
     command,

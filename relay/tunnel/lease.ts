@@ -15,6 +15,8 @@ type Grant = Extract<EdgeFrame, { type: 'lease' }>;
 export type Lease = {
   /** L4: waits until the lease is held and the subject is free of older epochs; false when `signal` is aborted first. */
   readonly ensure: (clusterId: string, subject: string, signal: AbortSignal) => Promise<boolean>;
+  /** Whether `ensure` would answer at once. */
+  readonly isFree: (clusterId: string, subject: string) => boolean;
   /** While any hold lasts the lease is renewed, so that the steps of a command need not ask anew. */
   readonly hold: () => () => void;
   /** Null while it is not held. */
@@ -66,6 +68,8 @@ export function createLease({ clock, timers }: Ports, log: Log): Lease {
         over = true;
       };
     },
+    isFree: (clusterId, subject) =>
+      isHeld() && (state.guards.get(`${clusterId}/${subject}`) ?? 0) <= clock.monotonicMs(),
     ensure: async (clusterId, subject, signal) => {
       const key = `${clusterId}/${subject}`;
       while (!signal.aborted) {
