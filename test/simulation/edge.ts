@@ -271,6 +271,7 @@ export class Edge {
 export const NOBODY = (site: Site) => ({
   name: 'api',
   hear: (delayMs: number, work: () => void) => site.timeline.after(delayMs, work),
+  out: (effect: () => void) => effect(),
 });
 
 function valueOf<T>(got: { readonly value: T } | null): T {

@@ -10,7 +10,12 @@ import type { Cancel } from './timeline.ts';
 export type Hosted = { alarm(): Promise<void> };
 
 /** Whoever may be answered: `hear` runs `work` as its own event, unless it is gone by then. */
-export type Caller = { hear(delayMs: number, work: () => void): Cancel; readonly name: string };
+export type Caller = {
+  readonly name: string;
+  hear(delayMs: number, work: () => void): Cancel;
+  /** A request leaves when what led to it is safe. */
+  out(effect: () => void): void;
+};
 
 type Pending = { readonly fail: (why: string) => void };
 
@@ -77,20 +82,30 @@ export class ObjectHost<L extends Hosted> {
   /** Another object, or the API, calls a method. Rejects when it is lost, late, or the object breaks on the way. */
   call<T>(caller: Caller, label: string, method: (logic: L) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const { faults, network } = this.#site;
-      const late = new Error(`${label} took longer than ${CALL_MS_MAX} ms`);
-      const cancelLimit = caller.hear(CALL_MS_MAX, () => reject(late));
-      const end = (delayMs: number, settle: () => void): void => {
-        caller.hear(delayMs, () => {
-          cancelLimit();
-          settle();
-        });
-      };
-      const fail = (why: string, delayMs: number): void => end(delayMs, () => reject(new Error(why)));
-      if (faults.strikes('rpc-lost')) return fail(`${label} was lost`, network.between(1, 50));
-      const delayMs = faults.strikes('rpc-late') ? network.between(1_000, 20_000) : network.between(1, 8);
-      this.#site.timeline.after(delayMs, () => this.#serve(label, method, { end, fail }, resolve, reject));
+      caller.out(() => this.#send(caller, label, method, resolve, reject));
     });
+  }
+
+  #send<T>(
+    caller: Caller,
+    label: string,
+    method: (logic: L) => Promise<T>,
+    resolve: (value: T) => void,
+    reject: (error: Error) => void,
+  ): void {
+    const { faults, network } = this.#site;
+    const late = new Error(`${label} took longer than ${CALL_MS_MAX} ms`);
+    const cancelLimit = caller.hear(CALL_MS_MAX, () => reject(late));
+    const end = (delayMs: number, settle: () => void): void => {
+      caller.hear(delayMs, () => {
+        cancelLimit();
+        settle();
+      });
+    };
+    const fail = (why: string, delayMs: number): void => end(delayMs, () => reject(new Error(why)));
+    if (faults.strikes('rpc-lost')) return fail(`${label} was lost`, network.between(1, 50));
+    const delayMs = faults.strikes('rpc-late') ? network.between(1_000, 20_000) : network.between(1, 8);
+    this.#site.timeline.after(delayMs, () => this.#serve(label, method, { end, fail }, resolve, reject));
   }
 
   /** Runs `work` as a turn later, unless the instance of now is gone by then. */
@@ -102,7 +117,11 @@ export class ObjectHost<L extends Hosted> {
   }
 
   asCaller(label: string): Caller {
-    return { name: this.name, hear: (delayMs, work) => this.hear(delayMs, label, work) };
+    return {
+      name: this.name,
+      hear: (delayMs, work) => this.hear(delayMs, label, work),
+      out: (effect) => this.out(effect),
+    };
   }
 
   readonly alarm: Alarm = {

@@ -87,8 +87,12 @@ export class World {
     const key = addToken(this.region, MAAS_USER, 'slipway');
     const api = { region: this.region, nonces: new Set<string>(), isDenied: () => false };
     this.wire = new MaasWire(this.site, api, {
-      before: (call) => this.#watches.forEach((watch) => watch.before(call)),
-      after: (call, status, about) => this.#watches.forEach((watch) => watch.after(call, status, about)),
+      before: (call) => {
+        for (const watch of this.#watches) watch.before(call);
+      },
+      after: (call, status, about) => {
+        for (const watch of this.#watches) watch.after(call, status, about);
+      },
     });
     const about = { purpose: 'maas-key' as const, recordId: ACCOUNT_ID, version: 1 };
     const sealedKey = this.safe.seal(Buffer.from(keyOf(key)), { scope: SCOPE, gatewayId: GATEWAY_ID }, about);
