@@ -11,6 +11,8 @@ const BATCH_MAX = 50;
 
 const NoticeRow = z.object({ cluster_id: ClusterId, connected: z.int(), failures: z.int(), retry_at: EpochMs });
 
+const NextRow = z.object({ at: EpochMs.nullable() });
+
 export type ClusterNotices = ReturnType<typeof clusterNotices>;
 
 export function clusterNotices(sql: Sql) {
@@ -37,7 +39,6 @@ export function clusterNotices(sql: Sql) {
         'UPDATE notice SET failures = ?, retry_at = ? WHERE cluster_id = ?',
         ...[failures + 1, now + doubling(failures, RETRY_MS_MIN, RETRY_MS_MAX), clusterId],
       ),
-    nextAt: (): EpochMs | null =>
-      rowsOf(sql, z.object({ at: EpochMs.nullable() }), 'SELECT min(retry_at) AS at FROM notice')[0]?.at ?? null,
+    nextAt: (): EpochMs | null => rowsOf(sql, NextRow, 'SELECT min(retry_at) AS at FROM notice')[0]?.at ?? null,
   };
 }

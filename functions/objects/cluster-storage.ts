@@ -43,6 +43,9 @@ export type OutboxBody = z.infer<typeof OutboxBody>;
 export type OutboxRow = { readonly id: number; readonly body: OutboxBody };
 
 const PlanRow = z.object({ wake_at: EpochMs.nullable() });
+const ChunkRow = z.object({ bytes: z.instanceof(Uint8Array) });
+const SizeRow = z.object({ id: z.int(), bytes: z.int() });
+const BodyRow = z.object({ body: z.string() });
 const LaneRow = z.object({ failures: z.int(), retry_at: z.int() });
 
 export type ClusterStorage = ReturnType<typeof clusterStorage>;
@@ -86,11 +89,7 @@ export function clusterStorage(sql: Sql) {
 }
 
 function readState(sql: Sql): string | null {
-  const chunks = rowsOf(
-    sql,
-    z.object({ bytes: z.instanceof(Uint8Array) }),
-    'SELECT bytes FROM state ORDER BY chunk',
-  ).map((row) => row.bytes);
+  const chunks = rowsOf(sql, ChunkRow, 'SELECT bytes FROM state ORDER BY chunk').map((row) => row.bytes);
   if (chunks.length === 0) return null;
   const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0));
   let at = 0;
@@ -154,7 +153,7 @@ function addToTimeline(sql: Sql, entries: readonly Omit<TimelineEntry, 'seq'>[])
 function readOutbox(sql: Sql, lane: LaneName, limit: number): OutboxRow[] {
   const sizes = rowsOf(
     sql,
-    z.object({ id: z.int(), bytes: z.int() }),
+    SizeRow,
     'SELECT id, length(CAST(body AS BLOB)) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ?',
     ...[lane, limit],
   );
@@ -163,7 +162,7 @@ function readOutbox(sql: Sql, lane: LaneName, limit: number): OutboxRow[] {
   for (const { id, bytes: size } of sizes) {
     bytes += size;
     if (rows.length > 0 && bytes > OUTBOX_BATCH_BYTES_MAX) break;
-    const found = rowsOf(sql, z.object({ body: z.string() }), 'SELECT body FROM outbox WHERE id = ?', id);
+    const found = rowsOf(sql, BodyRow, 'SELECT body FROM outbox WHERE id = ?', id);
     rows.push(...found.map(({ body }) => ({ id, body: OutboxBody.parse(JSON.parse(body)) })));
   }
   return rows;

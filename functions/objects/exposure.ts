@@ -8,6 +8,8 @@ import { rowsOf, type Sql } from './sql.ts';
 /** Longer than any guard: withdrawn mutations are forgotten after it. */
 const WITHDRAWN_KEPT_MS = 600_000;
 
+const SubjectRow = z.object({ cluster_id: z.string(), subject: z.string() });
+
 /** Written before the frame goes out. */
 export function expose(sql: Sql, command: Command, incarnation: string): void {
   if (command.clusterId === null || !isMutation(command.body.verb)) return;
@@ -37,7 +39,7 @@ export function exposedToOthers(
 ): { clusterId: string; subject: string }[] {
   return rowsOf(
     sql,
-    z.object({ cluster_id: z.string(), subject: z.string() }),
+    SubjectRow,
     `SELECT DISTINCT cluster_id, subject FROM exposure
      WHERE incarnation <> ? AND incarnation IN (SELECT incarnation FROM epoch) AND (ended_at IS NULL OR ended_at > ?)
      ORDER BY cluster_id, subject`,

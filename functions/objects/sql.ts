@@ -31,12 +31,16 @@ export function migrate(sql: Sql, steps: readonly (readonly string[])[]): void {
   });
 }
 
+// Made once: a schema is compiled when it is first used, which costs more than the query.
+const CountRow = z.object({ n: z.int() });
+const VersionRow = z.object({ version: z.int() });
+
 /** 0 when nothing was ever written here: an object that was only asked stays empty, and so costs nothing. */
 export function schemaVersion(sql: Sql): number {
   const named = "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'";
-  const exists = rowsOf(sql, z.object({ n: z.int() }), named)[0]?.n === 1;
+  const exists = rowsOf(sql, CountRow, named)[0]?.n === 1;
   if (!exists) return 0;
-  return rowsOf(sql, z.object({ version: z.int() }), 'SELECT version FROM schema_version')[0]?.version ?? 0;
+  return rowsOf(sql, VersionRow, 'SELECT version FROM schema_version')[0]?.version ?? 0;
 }
 
 export function workerdSql(storage: DurableObjectStorage): Sql {
