@@ -96,7 +96,12 @@ function checkJournal(reading: JournalReading | null): Check {
   );
 }
 
-async function checkConsole({ proxy }: Config, ca: string[], origin: string | null): Promise<Check[]> {
+/** Name, way and answer of the console, and what its clock says of ours. Also what the installer checks. */
+export async function checkConsole(
+  { proxy }: Pick<Config, 'proxy'>,
+  ca: string[],
+  origin: string | null,
+): Promise<Check[]> {
   if (origin === null) return [fail('console', 'not known', 'Set SLIPWAY_CONSOLE.')];
   const url = new URL(origin);
   const through = proxyFor(url, proxy);

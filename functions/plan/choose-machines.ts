@@ -4,9 +4,9 @@ import type { ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { SlotId, SystemId } from '../../shared/ids.ts';
 import { CANDIDATES_MAX } from '../../shared/limits.ts';
 import type { MachineFacts, MachineRequirements } from '../../shared/machine.ts';
+import { type FunnelStep, funnelOf, funnelSentence } from '../../shared/machine-funnel.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { hashText } from './hash-text.ts';
-import { type FunnelStep, funnelOf, funnelSentence } from './machine-funnel.ts';
 import { bestOf, zoneQueues } from './zone-queues.ts';
 
 type Pool = ClusterSpec['pools'][number];

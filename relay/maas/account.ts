@@ -10,7 +10,7 @@ import { listMachines } from './machines.ts';
 /** Workload annotations, half of our claim, came with 3.0 (maas.md §10). */
 const MAAS_MAJOR_MIN = 3;
 /** Recorded as denied to plain users; Slipway works without them. */
-const ADMIN_ONLY = [
+export const ADMIN_ONLY = [
   'dnsresources.create',
   'machines.update',
   'machines.power-parameters',

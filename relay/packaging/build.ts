@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { RELAY_VERSION } from '../version.ts';
 import { BUNDLE_FILE, type Bundle, bundleRelay } from './bundle.ts';
 import { namedByProject, packagesOf } from './bundled-packages.ts';
-import { buildExecutable } from './executable.ts';
+import { buildExecutable, INSTALLED_FILES } from './executable.ts';
 import { assembleImage } from './image.ts';
 import { ARCHES, type Arch, type NodeRuntime, unpackRuntime } from './node-runtime.ts';
 import { writeNotices } from './notices.ts';
@@ -20,7 +20,6 @@ const HELP = `Usage: npm run build:relay -- [--out DIR] [--arch x64|arm64] [--im
   --arch ARCH  one architecture only; such a build is no release
   --image      also the folder image-linux-ARCH of each, for buildah
 `;
-const SHIPPED_AS_THEY_ARE = ['slipway-relay.service', 'slipway-relay.sysusers.conf'];
 
 type Request = { readonly out: string; readonly arches: readonly Arch[]; readonly image: boolean };
 
@@ -41,7 +40,7 @@ function build({ out, arches, image }: Request): void {
       const strip = stripped ? 'stripped' : `NOT stripped: no strip for ${runtime.arch} is installed`;
       console.log(`slipway-relay-linux-${runtime.arch} ${megabytes(sizeBytes)} ${strip}`);
     }
-    for (const name of SHIPPED_AS_THEY_ARE) copyFileSync(join(import.meta.dirname, name), join(out, name));
+    for (const name of INSTALLED_FILES) copyFileSync(join(import.meta.dirname, name), join(out, name));
     writeSums(out);
     if (image) for (const arch of arches) assembleImage(arch, out);
   } finally {

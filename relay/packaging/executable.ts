@@ -5,6 +5,9 @@ import type { Bundle } from './bundle.ts';
 import type { Arch, NodeRuntime } from './node-runtime.ts';
 import { firstInstalled, runTool } from './run-tool.ts';
 
+/** What a host needs besides the executable: shipped beside it, and inside it. */
+export const INSTALLED_FILES = ['slipway-relay.service', 'slipway-relay.sysusers.conf'];
+
 const STRIPS: Readonly<Record<Arch, readonly string[]>> = {
   x64: ['x86_64-linux-gnu-strip', ...(process.arch === 'x64' ? ['strip'] : [])],
   arm64: ['aarch64-linux-gnu-strip', ...(process.arch === 'arm64' ? ['strip'] : [])],
@@ -47,7 +50,11 @@ export function buildExecutable(
       useCodeCache: false,
       // NODE_OPTIONS of a service's environment could load other code.
       execArgvExtension: 'none',
-      assets: { 'bundle-digest': digest },
+      assets: {
+        'bundle-digest': digest,
+        // `slipway-relay install --host` writes them.
+        ...Object.fromEntries(INSTALLED_FILES.map((name) => [name, join(import.meta.dirname, name)])),
+      },
     }),
   );
   runTool(builder, ['--build-sea', settings], dirname(bundle.file));

@@ -86,6 +86,7 @@ export const LAYERS: readonly Layer[] = [
       '@kubernetes/client-node',
       'js-yaml',
       'ipaddr.js',
+      '@inquirer/prompts',
       'node:*',
     ],
   },

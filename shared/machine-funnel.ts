@@ -1,6 +1,7 @@
-// Pure. What excludes machines, one requirement after the other, with how many are left (features §2 row 2; SPEC.md [MA2]).
-import type { SystemId } from '../../shared/ids.ts';
-import type { MachineFacts, MachineRequirements } from '../../shared/machine.ts';
+// Pure. What excludes machines, one requirement after the other, with how many are left (features §2 row 2; functions/plan/SPEC.md
+// [MA2]). The planner and the installer say it in the same words.
+import type { SystemId } from './ids.ts';
+import type { MachineFacts, MachineRequirements } from './machine.ts';
 
 export type FunnelStep = { readonly label: string; readonly left: number };
 export type Funnel = { readonly steps: readonly FunnelStep[]; readonly fitting: MachineFacts[] };
