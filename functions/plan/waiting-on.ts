@@ -115,19 +115,21 @@ function apiWait(state: ClusterState, waits: Waits): WaitingOnView[] {
 function commandWaits(state: ClusterState): WaitingOnView[] {
   return Object.entries(state.pending).flatMap(([key, { sentAt, deadlineAt }]) => {
     const sentence = askingSentence(key);
-    if (sentence === null) return [];
+    if (sentence === null || state.troubles[key] !== undefined) return [];
     return [{ code: codeOf(key), slot: subjectLabel(key), sentence, since: sentAt, deadlineAt }];
   });
 }
 
 function troubleWaits(state: ClusterState, waits: Waits): WaitingOnView[] {
   return Object.entries(state.troubles).flatMap(([key, trouble]) => {
-    if (state.pending[key] !== undefined) return [];
+    // A watch that stands again is well; another command's trouble is why it is waited for, also while it is tried again.
+    if (state.pending[key] !== undefined && key.endsWith('/observe-cluster')) return [];
     if (state.intent.kind !== 'present' && !key.includes('-released')) return [];
     const act = isPermanent(trouble.code) ? ` ${adviceFor(trouble.code)}` : '';
     const slot = subjectLabel(key);
     const what = `${slot ?? 'The cluster'}: ${trouble.detail.replace(/\.?$/, '.')}${act} Trying again.`.slice(0, 1_000);
-    return [{ code: trouble.code, slot, sentence: what, since: trouble.since, deadlineAt: retryAt(trouble, waits) }];
+    const deadlineAt = state.pending[key]?.deadlineAt ?? retryAt(trouble, waits);
+    return [{ code: trouble.code, slot, sentence: what, since: trouble.since, deadlineAt }];
   });
 }
 
