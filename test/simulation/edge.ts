@@ -96,7 +96,7 @@ export class Edge {
         got = { value };
       });
     });
-    return valueOf(got);
+    return answered(got);
   }
 
   /** Opens sockets for one process of a relay. */
@@ -274,7 +274,7 @@ export const NOBODY = (site: Site) => ({
   out: (effect: () => void) => effect(),
 });
 
-function valueOf<T>(got: { readonly value: T } | null): T {
+function answered<T>(got: { readonly value: T } | null): T {
   if (got === null) throw new Error('the gateway did not answer at once');
   return got.value;
 }

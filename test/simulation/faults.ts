@@ -66,6 +66,8 @@ export type Fate = (typeof FATES)[number];
 export type FaultKind = Chance | Act | `fate-${Fate}`;
 
 export class Faults {
+  /** Off while a world is set up. */
+  isArmed = false;
   readonly fired = new Map<FaultKind, number>();
   readonly #rates = new Map<Chance, number>();
   readonly #random: Random;
@@ -92,7 +94,7 @@ export class Faults {
   /** Whether it happens now. Counted. */
   strikes(kind: Chance): boolean {
     const rate = this.#rates.get(kind);
-    if (rate === undefined || this.#now() >= this.until || !this.#random.chance(rate)) return false;
+    if (!this.isArmed || rate === undefined || this.#now() >= this.until || !this.#random.chance(rate)) return false;
     this.count(kind);
     return true;
   }

@@ -134,9 +134,13 @@ export class Invariants {
     }
   }
 
+  /** Told of each state that a cluster's object commits. */
+  onCommit: (before: ClusterState | null, state: ClusterState) => void = () => {};
+
   #onState(record: ClusterRecord, before: ClusterState | null): void {
     const { state, plan } = record;
     if (state === null || plan === null) return;
+    this.onCommit(before, state);
     this.i10NoRevival(record, before, state);
     this.i11ReadyIsKubernetesWord(state);
     this.#audit.committed(record, state);

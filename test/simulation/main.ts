@@ -1,31 +1,59 @@
-// npm run simulate
+// npm run simulate -- --seeds N [--start S] [--json] [--workers 2]      many seeds, the failing ones of the past first
+// npm run simulate -- --seed N [--trace]                                one seed, with its timeline
+// npm run simulate -- --crash-points [--workload W] [--json]            every moment of a fault-free life, lost in every way
+// npm run simulate -- --mutants [--seeds N] [--mutant NAME] [--json]    whether seeded bugs are found
+// npm run simulate -- --soak [--days 30] [--seeds N] [--json]           whether anything grows
+import { parseArgs } from 'node:util';
+import { runCrashPoints } from './crash-points.ts';
+import { runMany } from './many-seeds.ts';
 import { outsideOfPromises } from './microtasks.ts';
+import { runMutants } from './mutant-hunt.ts';
 import { runSeed } from './run-seed.ts';
-import { scenarioOf } from './scenario.ts';
+import { scenarioOf, WORKLOADS } from './scenario.ts';
 
-const [from = '1', count = '1', mode = '', trace = ''] = process.argv.slice(2);
-let events = 0;
-const t = performance.now();
-const faults = new Map<string, number>();
-let bad = 0;
-for (let seed = Number(from); seed < Number(from) + Number(count); seed += 1) {
-  const scenario = scenarioOf(seed, { withFaults: mode !== 'calm' });
-  const result = await outsideOfPromises(() =>
-    runSeed(scenario, trace === 'trace' ? { print: (line) => console.log(line.slice(0, 300)) } : {}),
-  );
-  events += result.events;
-  for (const name of Object.keys(result.faults)) faults.set(name, (faults.get(name) ?? 0) + 1);
-  if (result.violations.length > 0) {
-    bad += 1;
-    console.log(
-      seed,
-      scenario.workload,
-      result.events,
-      Math.round(result.simulatedMs / 1000),
-      result.violations[0]?.slice(0, 400),
-    );
-  } else if (mode === 'calm' || mode === 'all')
-    console.log(seed, scenario.workload, result.endings.join(), result.events, Math.round(result.simulatedMs / 1000));
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    start: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    trace: { type: 'boolean', default: false },
+    calm: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    workers: { type: 'string', default: '2' },
+    workload: { type: 'string' },
+    mutant: { type: 'string' },
+    'crash-points': { type: 'boolean', default: false },
+    pairs: { type: 'string', default: '0' },
+    mutants: { type: 'boolean', default: false },
+  },
+});
+
+const workload = WORKLOADS.find((one) => one === values.workload);
+const threads = Number(values.workers);
+
+async function main(): Promise<boolean> {
+  if (values.seed !== undefined) return oneSeed(Number(values.seed));
+  if (values['crash-points'])
+    return runCrashPoints({ workload: workload ?? null, threads, pairs: Number(values.pairs), json: values.json });
+  if (values.mutants)
+    return runMutants({
+      only: values.mutant ?? null,
+      seeds: Number(values.seeds ?? 10_000),
+      threads,
+      json: values.json,
+    });
+  return runMany({ seeds: Number(values.seeds ?? 100), start: Number(values.start), threads, json: values.json });
 }
-const ms = performance.now() - t;
-console.log({ bad, events, ms: Math.round(ms), perSecond: (Number(count) / ms) * 1000 });
+
+async function oneSeed(seed: number): Promise<boolean> {
+  const scenario = scenarioOf(seed, { withFaults: !values.calm, ...(workload === undefined ? {} : { workload }) });
+  console.log(JSON.stringify(scenario));
+  const print = (line: string): void => console.log(line.slice(0, 400));
+  const result = await outsideOfPromises(() => runSeed(scenario, values.trace ? { print } : {}));
+  const { violations, hash, events, simulatedMs, endings } = result;
+  for (const violation of violations) console.log(`VIOLATION ${violation}`);
+  console.log(JSON.stringify({ seed, hash, events, simulatedMs, endings, violations: violations.length }));
+  return violations.length === 0;
+}
+
+process.exitCode = (await main()) ? 0 : 1;

@@ -137,7 +137,14 @@ export class Nemesis {
         clog: () => void this.#cutOff(node, 1_800_000, true),
         free: () => void this.#world.partitioned.delete(node.name),
       })),
-      { clog: () => void (wire.isAway = true), free: () => void (wire.isAway = false) },
+      {
+        clog: () => {
+          wire.isAway = true;
+        },
+        free: () => {
+          wire.isAway = false;
+        },
+      },
     ].filter(() => this.#random.chance(0.7));
     for (const [at, way] of ways.entries()) {
       timeline.after(at * this.#random.between(500, 20_000), way.clog);
@@ -156,7 +163,7 @@ export class Nemesis {
   }
 
   #heal(): void {
-    const { world } = { world: this.#world };
+    const world = this.#world;
     world.site.trace.say('nemesis', 'the storm is over');
     world.partitioned.clear();
     world.wire.isAway = false;

@@ -1,8 +1,11 @@
 // One seed, from the first wish to the last word.
+import { EdgeCount } from './edge-count.ts';
+import { FATES } from './faults.ts';
 import { Invariants } from './invariants.ts';
 import { MaasAudit } from './maas-audit.ts';
 import { Nemesis } from './nemesis.ts';
 import type { Scenario } from './scenario.ts';
+import type { CrashPoint } from './site.ts';
 import { isTerminal, makeWishes, type StandingWish } from './wishes.ts';
 import { START_MS, World, type WorldOptions } from './world.ts';
 
@@ -14,6 +17,10 @@ export type SeedResult = {
   readonly violations: readonly string[];
   readonly faults: Readonly<Record<string, number>>;
   readonly endings: readonly string[];
+  /** How often each edge of the state machines was passed. */
+  readonly edges: Readonly<Record<string, number>>;
+  /** Moments at which something could have been lost. */
+  readonly points: readonly CrashPoint[];
   /** The last lines of the trace, when something was violated. */
   readonly recent: readonly string[];
 };
@@ -28,10 +35,12 @@ const AFTERMATH_MS = 3 * 60_000;
 const EVENTS_MAX = 400_000;
 
 /** To be called outside of promises (microtasks.ts). */
-export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedResult & { readonly world: World } {
+export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedResult {
   const world = new World(scenario, options);
   const audit = new MaasAudit(world);
   const invariants = new Invariants(world, audit);
+  const edges = new EdgeCount();
+  invariants.onCommit = (before, state) => edges.committed(before, state);
   world.open();
   for (const node of world.nodes) audit.nodeOpened(node);
   new Nemesis(world);
@@ -40,15 +49,18 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
   runUntilQuiet(world, invariants, wishes);
   invariants.checkQuiet(wishes);
   const { site, timeline } = world;
+  edges.machines(world.region.transitions);
+  countFates(world);
   world.close();
   return {
-    world,
     seed: scenario.seed,
     hash: site.trace.hash,
     events: timeline.events,
     simulatedMs: timeline.now - START_MS,
     violations: site.violations,
     faults: Object.fromEntries(site.faults.fired),
+    edges: Object.fromEntries(edges.counts),
+    points: site.points,
     endings: wishes.map(({ record }) => endingOf(record.state)),
     recent: site.violations.length > 0 ? [...site.trace.recent] : [],
   };
@@ -79,6 +91,12 @@ function isSettled({ record }: StandingWish): boolean {
 
 function lastWishAt(world: World, wishes: readonly StandingWish[]): number {
   return Math.max(...wishes.map(({ wish, createdAt }) => (createdAt ?? world.timeline.now) + (wish.end?.afterMs ?? 0)));
+}
+
+/** A fate has struck when its machine was ever used. */
+function countFates({ region, site }: World): void {
+  const used = new Set(region.transitions.map(({ machine }) => region.machines.get(machine)?.hostname ?? ''));
+  for (const fate of FATES) if ([...used].some((name) => name.startsWith(fate))) site.faults.count(`fate-${fate}`);
 }
 
 function hibernateNowAndThen(world: World): void {

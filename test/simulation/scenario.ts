@@ -73,7 +73,7 @@ export function scenarioOf(
     clusters: rival ? [main, rivalWish(random)] : [main],
     human: options.withFaults && random.chance(0.4),
     withFaults: options.withFaults,
-    stormMs: random.between(3, 25) * MINUTE_MS,
+    stormMs: !options.withFaults ? 0 : (random.chance(0.1) ? random.between(10, 30) : random.between(2, 9)) * MINUTE_MS,
   };
 }
 
@@ -90,13 +90,13 @@ function mainWish(workload: Workload, random: Random): ClusterWish {
   };
   switch (workload) {
     case 'delete':
-      return { ...common, end: { afterMs: random.between(3, 12) * MINUTE_MS, kind: 'delete' } };
+      return { ...common, end: { afterMs: random.between(3, 8) * MINUTE_MS, kind: 'delete' } };
     case 'abort':
       return { ...common, end: { afterMs: random.between(1, 240) * 1_000, kind: 'abort' } };
     default:
       return {
         ...common,
-        end: random.chance(0.3) ? { afterMs: random.between(4, 20) * MINUTE_MS, kind: 'delete' } : null,
+        end: random.chance(0.3) ? { afterMs: random.between(3, 9) * MINUTE_MS, kind: 'delete' } : null,
       };
   }
 }

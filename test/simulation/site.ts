@@ -40,13 +40,14 @@ export class Site {
 
   /** One more moment at which `actor` could be lost. */
   point(actor: string, label: string, kind: CrashPoint['kind'] = 'object'): void {
+    if (!this.faults.isArmed) return;
     this.#point += 1;
     if (this.#record) this.points.push({ actor, label, kind });
   }
 
   /** The blow planned for the point just passed. */
   blowFor(actor: string, label: string): Blow | null {
-    if (this.#plan.length === 0) return null;
+    if (this.#plan.length === 0 || !this.faults.isArmed) return null;
     const planned = this.#plan.find(({ point }) => point === this.#point);
     if (planned === undefined) return null;
     this.trace.say(actor, `planned blow ${planned.blow} at point ${planned.point} (${label})`);

@@ -128,6 +128,7 @@ export class World {
       this.timeline.after(10, () => node.start());
     }
     this.edge.sweepForever();
+    this.site.faults.isArmed = true;
   }
 
   isCutOff(name: string): boolean {

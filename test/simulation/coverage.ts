@@ -1,0 +1,28 @@
+// What a run of many seeds must have tried (reliability.md R4): each kind of fault in 1 % of the seeds, each edge of the state
+// machines at least so often. Asked only of runs that are long enough to tell.
+
+import { EDGES } from './edges.ts';
+import { ACTS, CHANCES, FATES } from './faults.ts';
+
+const SEEDS_ASKED_FROM = 2_000;
+/** At least 100 times in 5,000 seeds. */
+const EDGE_RATE_MIN = 0.02;
+
+export type Covered = {
+  readonly seeds: number;
+  /** Seeds in which each kind fired. */
+  readonly faults: ReadonlyMap<string, number>;
+  /** Times each edge was passed. */
+  readonly edges: ReadonlyMap<string, number>;
+};
+
+export function missingFrom({ seeds, faults, edges }: Covered): string[] {
+  if (seeds < SEEDS_ASKED_FROM) return [];
+  const kinds: string[] = [...Object.keys(CHANCES), ...ACTS, ...FATES.map((fate) => `fate-${fate}`)];
+  const rare = kinds.filter((kind) => (faults.get(kind) ?? 0) < seeds * 0.01);
+  const lacking = EDGES.filter((edge) => (edges.get(edge) ?? 0) < seeds * EDGE_RATE_MIN);
+  return [
+    ...rare.map((kind) => `fault ${kind} fired in ${faults.get(kind) ?? 0} of ${seeds} seeds: less than 1 %`),
+    ...lacking.map((edge) => `edge ${edge} was passed ${edges.get(edge) ?? 0} times in ${seeds} seeds`),
+  ];
+}

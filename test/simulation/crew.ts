@@ -1,0 +1,49 @@
+// Threads that work through jobs, in whatever order; answers come as they come, so who adds them up must not care.
+import { Worker } from 'node:worker_threads';
+import type { Job, JobAnswer } from './job.ts';
+
+/** Jobs under way in one thread: so that none waits for the other side. */
+const AHEAD = 2;
+
+/**
+ * Runs all of `jobs`. `onAnswer` may answer 'stop': then no further job is begun.
+ * @param mutant what the threads' sources are changed by; null: as shipped
+ */
+export function runJobs(
+  jobs: Iterable<Job>,
+  threads: number,
+  mutant: string | null,
+  onAnswer: (answer: JobAnswer) => 'stop' | 'go on',
+): Promise<void> {
+  const waiting = jobs[Symbol.iterator]();
+  let stopped = false;
+  const next = (): Job | null => {
+    const taken = stopped ? null : waiting.next();
+    return taken === null || taken.done === true ? null : taken.value;
+  };
+  return Promise.all(
+    Array.from(
+      { length: threads },
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const worker = new Worker(new URL('./seed-worker.ts', import.meta.url), { workerData: { mutant } });
+          let under = 0;
+          const give = (): void => {
+            for (; under < AHEAD; under += 1) {
+              const job = next();
+              if (job === null) break;
+              worker.postMessage(job);
+            }
+            if (under === 0) void worker.terminate().then(() => resolve());
+          };
+          worker.on('message', (answer: JobAnswer) => {
+            under -= 1;
+            if (!stopped && onAnswer(answer) === 'stop') stopped = true;
+            give();
+          });
+          worker.on('error', reject);
+          give();
+        }),
+    ),
+  ).then(() => undefined);
+}

@@ -1,0 +1,70 @@
+// Many seeds: those that failed once first, then fresh ones. Adds up what was found, and how well the seeds cover the faults and
+// the state machines.
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { missingFrom } from './coverage.ts';
+import { runJobs } from './crew.ts';
+import { stormOf } from './job.ts';
+
+export type ManyOptions = {
+  readonly seeds: number;
+  readonly start: number;
+  readonly threads: number;
+  readonly json: boolean;
+};
+
+const Corpus = z.object({ seeds: z.array(z.object({ seed: z.int(), found: z.string() })) });
+
+/** Seeds that found a bug once; tried first for good. */
+export function corpus(): number[] {
+  const text = readFileSync(new URL('./seeds.json', import.meta.url), 'utf8');
+  return Corpus.parse(JSON.parse(text)).seeds.map(({ seed }) => seed);
+}
+
+export async function runMany({ seeds, start, threads, json }: ManyOptions): Promise<boolean> {
+  const old = corpus();
+  const fresh = Array.from({ length: seeds }, (_, index) => start + index);
+  const startedAt = performance.now();
+  const sum = { events: 0, violating: 0 };
+  const hashes = new Map<number, string>();
+  const faults = new Map<string, number>();
+  const edges = new Map<string, number>();
+  await runJobs([...new Set([...old, ...fresh])].map(stormOf), threads, null, ({ result }) => {
+    sum.events += result.events;
+    hashes.set(result.seed, result.hash);
+    for (const kind of Object.keys(result.faults)) faults.set(kind, (faults.get(kind) ?? 0) + 1);
+    for (const [edge, count] of Object.entries(result.edges)) edges.set(edge, (edges.get(edge) ?? 0) + count);
+    if (result.violations.length > 0) {
+      sum.violating += 1;
+      console.log(`seed ${result.seed}: ${result.violations[0]}\n  npm run simulate -- --seed ${result.seed} --trace`);
+    }
+    return 'go on';
+  });
+  const seconds = (performance.now() - startedAt) / 1_000;
+  const missing = missingFrom({ seeds: hashes.size, faults, edges });
+  for (const line of missing) console.log(line);
+  const report = {
+    seeds: hashes.size,
+    events: sum.events,
+    violations: sum.violating,
+    seedsPerSecond: Math.round((hashes.size / seconds) * 10) / 10,
+    start,
+    hash: hashOfAll(hashes),
+    faultKinds: faults.size,
+    edges: edges.size,
+    uncovered: missing.length,
+  };
+  if (!json) {
+    for (const [kind, count] of [...faults].sort()) console.log(`${String(count).padStart(7)} seeds  ${kind}`);
+    for (const [edge, count] of [...edges].sort()) console.log(`${String(count).padStart(7)} times  ${edge}`);
+  }
+  console.log(JSON.stringify(report));
+  return sum.violating === 0 && missing.length === 0;
+}
+
+/** One number for all seeds, whatever thread ran which. */
+function hashOfAll(hashes: ReadonlyMap<number, string>): string {
+  let all = 0n;
+  for (const [seed, hash] of hashes) all ^= BigInt.asUintN(64, BigInt(`0x${hash}`) * BigInt(2 * seed + 1));
+  return all.toString(16).padStart(16, '0');
+}
