@@ -19,7 +19,21 @@ export const FAILPOINTS = [
   'after-bootstrap-served',
   'after-identity-made',
 ] as const;
-export type Failpoint = (typeof FAILPOINTS)[number];
+
+/** Beside those, which the end-to-end tests take one by one, what only long runs of many kills visit. */
+export const FURTHER_FAILPOINTS = [
+  'before-settle-journal',
+  'before-annotate',
+  'before-address-reserve',
+  'before-address-release',
+  'after-address-release',
+  'after-enrolment-kept',
+  'before-fetch-kept',
+  'after-observations-sent',
+  /** A number is used up, nothing is dialled. */
+  'after-join-counter',
+] as const;
+export type Failpoint = (typeof FAILPOINTS)[number] | (typeof FURTHER_FAILPOINTS)[number];
 
 /**
  * The `reach` of `setting`: calls `end` at the point it names, at the n-th pass with `name:n`. Null for a setting that
@@ -28,7 +42,7 @@ export type Failpoint = (typeof FAILPOINTS)[number];
 export function armFailpoint(setting: string | undefined, end: () => void): ((point: Failpoint) => void) | null {
   if (setting === undefined || setting === '') return () => {};
   const [name, pass = '1'] = setting.split(':');
-  const armed = FAILPOINTS.find((point) => point === name);
+  const armed = [...FAILPOINTS, ...FURTHER_FAILPOINTS].find((point) => point === name);
   if (armed === undefined || !/^[1-9]\d{0,3}$/.test(pass)) return null;
   let left = Number(pass);
   return (point) => {

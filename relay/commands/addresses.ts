@@ -31,8 +31,11 @@ export const ensureAddressReleased: Handler<'ensure-address-released'> = async (
     // It looks before it acts, so it may be repeated after a lost answer.
     const gone = await persevere<unknown>(context, async () => {
       const may = await context.beforeChange(`release address ${ip}`);
-      return may.ok ? releaseAddress(maas.value, { ip, fqdn }) : may;
+      if (!may.ok) return may;
+      context.ports.reach('before-address-release');
+      return releaseAddress(maas.value, { ip, fqdn });
     });
+    context.ports.reach('after-address-release');
     if (!gone.ok) return err(stillUnknown(`release of ${ip} got no answer`, gone.error));
     released.push(ip);
   }
@@ -56,6 +59,7 @@ async function reserveOne(
     if (ours !== undefined) return ok({ ip: ours.ip });
     const may = await context.beforeChange(`reserve address ${ip}`);
     if (!may.ok) return may;
+    context.ports.reach('before-address-reserve');
     const got = await reserveAddress(maas, { ip, fqdn });
     context.ports.reach('after-address-reserve');
     if (got.ok) return ok({ ip: got.value.ip });

@@ -46,7 +46,9 @@ export async function annotate(
   const { scope } = context.command;
   const annotated = await persevere(context, async () => {
     const may = await context.beforeChange(`annotate ${machine.systemId}`);
-    return may.ok ? ensureAnnotated(maas, machine, { claim, scope }) : may;
+    if (!may.ok) return may;
+    context.ports.reach('before-annotate');
+    return ensureAnnotated(maas, machine, { claim, scope });
   });
   context.ports.reach('after-annotate');
   if (annotated.ok) return annotated;

@@ -173,6 +173,7 @@ async function runToEnd(
     return;
   }
   log.info('command-settled', { commandId, ok: outcome.ok, code: outcome.ok ? null : outcome.error.code });
+  ports.reach('before-settle-journal');
   while (isJournalled) {
     const settled = await journal.settle(commandId, run.bodyHash, outcome);
     if (settled.ok) break;

@@ -151,6 +151,7 @@ async function enrol(
     acknowledgedAt: before?.acknowledgedAt ?? null,
   };
   if (JSON.stringify(before) !== JSON.stringify(entry)) await options.ledger.put(entry);
+  options.ports.reach('after-enrolment-kept');
   tellOnce(options, told, { kind: 'enrolled', ...subjectOf(enrolment), address: request.source });
   return NO_CONTENT;
 }
@@ -212,6 +213,7 @@ async function acknowledge(options: EndpointOptions, enrolment: Enrolment): Prom
 async function endFetch(options: EndpointOptions, entry: LedgerEntry): Promise<void> {
   if (entry.acknowledgedAt !== null) return;
   const at = options.ports.clock.now();
+  options.ports.reach('before-fetch-kept');
   await options.ledger.put({ ...entry, acknowledgedAt: at });
   options.emit(clusterOf(entry.claim), { kind: 'document-fetched', ...subjectOf(entry) });
   options.turns.acknowledge(entry.claim, at);

@@ -107,7 +107,7 @@ function sendReports({ reports }: State, send: (frame: RelayFrame) => void, { cl
   }
 }
 
-function sendObservations(state: State, send: (frame: RelayFrame) => void, { clock }: Ports): void {
+function sendObservations(state: State, send: (frame: RelayFrame) => void, { clock, reach }: Ports): void {
   const nowMs = clock.monotonicMs();
   let batch: Pending<Observation>[] = [];
   let bytes = 0;
@@ -119,6 +119,7 @@ function sendObservations(state: State, send: (frame: RelayFrame) => void, { clo
       pending.sentAtMs = nowMs;
     }
     send({ v: PROTOCOL_VERSION, type: 'observations', seq, observations: batch.map(({ value }) => value) });
+    reach('after-observations-sent');
     batch = [];
     bytes = 0;
   };

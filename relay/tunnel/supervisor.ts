@@ -26,6 +26,7 @@ export async function keepTunnel(
       await sleep(ports.timers, REDIAL_MS_MAX, signal);
       continue;
     }
+    ports.reach('after-join-counter');
     const outcome = await connect(counter.value);
     if (signal.aborted) return;
     failures = outcome.servedMs >= GOOD_SESSION_MS ? 0 : failures + 1;
