@@ -22,6 +22,8 @@ export type Config = {
     readonly port: number;
     /** `host:port` as the machines reach it; empty: this host's addresses with the port. */
     readonly advertise: string[];
+    /** A machine must speak from an address that MAAS gives it, as far as MAAS says. */
+    readonly checkSource: boolean;
   };
   /** MAAS endpoints that commands may name; null allows any. */
   readonly maasEndpoints: string[] | null;
@@ -40,6 +42,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'SLIPWAY_CA_FILE', path: ['caFile'] },
   { name: 'SLIPWAY_ENROLMENT_LISTEN', path: ['enrolment', 'listen'] },
   { name: 'SLIPWAY_ENROLMENT_ADVERTISE', path: ['enrolment', 'advertise'], list: true },
+  { name: 'SLIPWAY_ENROLMENT_CHECK_SOURCE', path: ['enrolment', 'checkSource'] },
   { name: 'SLIPWAY_MAAS_ENDPOINTS', path: ['maasEndpoints'], list: true },
   { name: 'SLIPWAY_LOG_LEVEL', path: ['logLevel'] },
   { name: 'HTTPS_PROXY', path: ['proxy', 'https'] },
@@ -92,6 +95,12 @@ const ConfigFile = z.strictObject({
     .strictObject({
       listen: HostPort.default({ host: '0.0.0.0', port: 8_443 }),
       advertise: z.array(Advertised).max(16).default([]),
+      checkSource: z
+        .union(
+          [z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')],
+          'is neither true nor false',
+        )
+        .default(true),
     })
     .prefault({}),
   maasEndpoints: z.array(MaasEndpoint).max(64).nullable().default(null),
@@ -121,7 +130,10 @@ export function readConfig(file: string | null, environment: Environment): Resul
     );
   }
   const { enrolment, ...rest } = checked.data;
-  return ok({ ...rest, enrolment: { ...enrolment.listen, advertise: enrolment.advertise } });
+  return ok({
+    ...rest,
+    enrolment: { ...enrolment.listen, advertise: enrolment.advertise, checkSource: enrolment.checkSource },
+  });
 }
 
 /** Where the settings file is. */

@@ -5,11 +5,12 @@ import { openDisk } from './adapters/node-disk.ts';
 import { getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
 import { proxyFor, withoutCredentials } from './adapters/proxy.ts';
 import type { Config } from './config.ts';
+import { GATEWAY_KEY_FILE, openGatewayKey } from './gateway-key.ts';
 import { IDENTITY_FILE, type Identity, readIdentity } from './identity.ts';
 import { JOURNAL_FILE } from './journal.ts';
 import { decodeJournal, type JournalReading } from './journal-record.ts';
 import { createUndiciTransport } from './maas/undici-transport.ts';
-import { fingerprintOf } from './pair.ts';
+import { fingerprintOf, isFormer } from './pair.ts';
 import type { Disk } from './ports.ts';
 import { KEYS_FILE, openVault } from './vault.ts';
 
@@ -42,6 +43,7 @@ export async function diagnose({ config, ca }: LoadedConfig): Promise<Check[]> {
   return [
     await checkFolder(config),
     await checkIdentity(disk.value, known, identity.ok ? null : identity.error.detail),
+    ...(known === null ? [] : [await checkGatewayKey(disk.value, known)]),
     checkJournal(reading),
     ...(await checkConsole(config, ca, known?.origin ?? config.console)),
     ...(await checkMaas(config, reading)),
@@ -60,7 +62,7 @@ export function printChecks(checks: readonly Check[]): string {
 }
 
 async function checkFolder(config: Config): Promise<Check> {
-  for (const name of ['', KEYS_FILE, IDENTITY_FILE, JOURNAL_FILE]) {
+  for (const name of ['', KEYS_FILE, GATEWAY_KEY_FILE, IDENTITY_FILE, JOURNAL_FILE]) {
     const path = join(config.stateDir, name);
     const mode = await modeOf(path);
     if (mode !== null && (mode & 0o077) !== 0) {
@@ -82,6 +84,23 @@ async function checkIdentity(disk: Disk, identity: Identity | null, damage: stri
     'identity',
     `gateway ${identity.gatewayName} (${identity.gatewayId}), node ${identity.nodeId}, key ${fingerprint}`,
   );
+}
+
+/** Whether this node can act, and who else got the key through it or before it: for the people of the site to compare. */
+async function checkGatewayKey(disk: Disk, identity: Identity): Promise<Check> {
+  const key = await openGatewayKey(disk);
+  if (!key.ok)
+    return fail('gateway key', key.error.detail, 'Restore it from a backup, or remove this node and pair anew.');
+  if (key.value === null && isFormer(identity)) return pass('gateway key', 'is this node’s own, as before');
+  if (key.value === null) {
+    const todo = 'Start slipway-relay here and on a node that holds it; the console carries it over within seconds.';
+    return fail('gateway key', 'this node waits for the gateway’s key', todo);
+  }
+  const given = key.value.holders.map(({ nodeId, fingerprint, by, at }) => {
+    const pairs = (fingerprint.match(/../g) ?? []).join(':');
+    return `; given to ${nodeId} by ${by} at ${new Date(at).toISOString()}, key ${pairs}`;
+  });
+  return pass('gateway key', `held here${given.join('')}`);
 }
 
 function checkJournal(reading: JournalReading | null): Check {

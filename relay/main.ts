@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { loadConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
+import { wallClock } from './adapters/node-ports.ts';
 import { createPostJson } from './adapters/post-json.ts';
 import { readPairingCodeInput } from './adapters/read-pairing-code.ts';
 import type { ConfigProblem } from './config.ts';
@@ -34,6 +35,8 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   doctor: ['json'],
   version: [],
 };
+const WAITS_FOR_KEY =
+  'The gateway has its key already: this node is given it by one that holds it, once both are running.\n';
 const HELP_OF: Readonly<Record<string, string>> = { pair: PAIR_HELP, run: RUN_HELP, doctor: DOCTOR_HELP };
 
 type Values = ReturnType<typeof parse>['values'];
@@ -100,18 +103,19 @@ async function pairHere(code: string, values: Values, { config, ca }: Parameters
     hostname: hostname(),
     relayVersion: RELAY_VERSION,
     replace: values.replace,
+    now: wallClock(),
   };
   const agent = `slipway-relay/${RELAY_VERSION}`;
   const paired = await pair(pairing, disk.value, createPostJson(config.proxy, ca, agent));
   if (!paired.ok) return refused(paired.error.message, paired.error.todo, values.json);
-  const { identity, keyFingerprint, already } = paired.value;
+  const { identity, keyFingerprint, already, holdsKey } = paired.value;
   if (values.json) {
     const { gatewayId, gatewayName, nodeId } = identity;
-    return print(`${JSON.stringify({ gatewayId, gatewayName, nodeId, keyFingerprint, already })}\n`);
+    return print(`${JSON.stringify({ gatewayId, gatewayName, nodeId, keyFingerprint, already, holdsKey })}\n`);
   }
   return print(
     `${already ? 'Paired already' : 'Paired'}: gateway ${identity.gatewayName} (${identity.gatewayId}), node ${identity.nodeId}\n` +
-      `Key fingerprint: ${keyFingerprint}\nNext: slipway-relay run\n`,
+      `Key fingerprint: ${keyFingerprint}\n${holdsKey ? '' : WAITS_FOR_KEY}Next: slipway-relay run\n`,
   );
 }
 

@@ -1,9 +1,11 @@
 // Pairing: a one-time code makes this relay a gateway's node (shared/pairing.ts). The code is checked here before anything is
 // sent; the command key that comes back must be the one the code names, so a console under foreign control can't take over.
 import type { z } from 'zod';
+import type { EpochMs } from '../shared/ids.ts';
 import { base32, PairingChallenge, PairingResponse, pairingText, readPairingCode } from '../shared/pairing.ts';
 import { Problem } from '../shared/problem.ts';
 import { err, ok, type Result } from '../shared/result.ts';
+import { ensureGatewayKey, forgetGatewayKey, type GatewayKey, openGatewayKey, takeFormerKey } from './gateway-key.ts';
 import { type Identity, readIdentity, writeIdentity } from './identity.ts';
 import type { Disk, DiskFailure } from './ports.ts';
 import { ensureVault, type Vault, type VaultFailure } from './vault.ts';
@@ -25,9 +27,16 @@ export type Pairing = {
   readonly relayVersion: string;
   /** Gives up the identity this folder has. */
   readonly replace: boolean;
+  readonly now: EpochMs;
 };
 
-export type Paired = { readonly identity: Identity; readonly keyFingerprint: string; readonly already: boolean };
+export type Paired = {
+  readonly identity: Identity;
+  readonly keyFingerprint: string;
+  readonly already: boolean;
+  /** False: a node of the gateway that holds its key has to give it first (N2). */
+  readonly holdsKey: boolean;
+};
 
 /** Pairs; with the code it was paired with before, answers the same without asking anybody. May be repeated. */
 export async function pair(pairing: Pairing, disk: Disk, post: PostJson): Promise<Result<Paired, PairFailure>> {
@@ -41,7 +50,12 @@ export async function pair(pairing: Pairing, disk: Disk, post: PostJson): Promis
   const keyFingerprint = await fingerprintOf(vault.value.identityKey);
   const existing = await readIdentity(disk);
   if (!existing.ok) return err(onDisk(existing.error));
-  if (existing.value?.codeHash === codeHash) return ok({ identity: existing.value, keyFingerprint, already: true });
+  if (existing.value?.codeHash === codeHash) {
+    const held = await openGatewayKey(disk);
+    if (!held.ok) return err(onDisk(held.error));
+    const holdsKey = held.value !== null || isFormer(existing.value);
+    return ok({ identity: existing.value, keyFingerprint, already: true, holdsKey });
+  }
   if (existing.value !== null && !pairing.replace) {
     const { gatewayName, gatewayId } = existing.value;
     return refused(
@@ -49,7 +63,9 @@ export async function pair(pairing: Pairing, disk: Disk, post: PostJson): Promis
       'To pair it anew, run the same command with --replace.',
     );
   }
-  const answered = await ask(pairing, codeHash, vault.value, post);
+  const offered = await keyToOffer(disk, existing.value, pairing.now);
+  if (!offered.ok) return err(onDisk(offered.error));
+  const answered = await ask(pairing, codeHash, vault.value, offered.value, post);
   if (!answered.ok) return answered;
   const named = base32((await sha256(Buffer.from(answered.value.commandKey, 'base64url'))).slice(0, 10));
   if (named !== read.keyFingerprint) {
@@ -59,9 +75,29 @@ export async function pair(pairing: Pairing, disk: Disk, post: PostJson): Promis
     );
   }
   const identity: Identity = { ...answered.value, v: 1, origin: pairing.console, codeHash };
+  // A console that says nothing of it takes what was offered (N1).
+  const holdsKey = identity.sealingKey === undefined || identity.sealingKey === offered.value.sealingKey;
+  const forgotten = holdsKey ? ok(null) : await forgetGatewayKey(disk);
+  if (!forgotten.ok) return err(onDisk(forgotten.error));
   const written = await writeIdentity(disk, identity);
-  return written.ok ? ok({ identity, keyFingerprint, already: false }) : err(onDisk(written.error));
+  return written.ok ? ok({ identity, keyFingerprint, already: false, holdsKey }) : err(onDisk(written.error));
 }
+
+/** N1: what this folder has, else a new one, which counts only if the gateway has none. */
+async function keyToOffer(
+  disk: Disk,
+  existing: Identity | null,
+  now: EpochMs,
+): Promise<Result<GatewayKey, VaultFailure>> {
+  const held = await openGatewayKey(disk);
+  if (!held.ok) return held;
+  const former = held.value === null && existing !== null && isFormer(existing) ? await takeFormerKey(disk, now) : held;
+  if (!former.ok) return former;
+  return former.value === null ? ensureGatewayKey(disk, now) : ok(former.value);
+}
+
+/** Paired before gateways had more than one node: the node's key is the gateway's. */
+export const isFormer = (identity: Identity): boolean => identity.sealingKey === undefined;
 
 /** SHA-256 of a raw public key, as the console shows it: pairs of hex digits. */
 export async function fingerprintOf(publicKey: string): Promise<string> {
@@ -73,6 +109,7 @@ async function ask(
   pairing: Pairing,
   codeHash: string,
   vault: Vault,
+  offered: GatewayKey,
   post: PostJson,
 ): Promise<Result<PairingResponse, PairFailure>> {
   const challenge = await call(pairing, '/v1/pairing/challenge', { codeHash }, PairingChallenge, post);
@@ -88,7 +125,8 @@ async function ask(
     codeHash,
     nonce,
     identityKey: vault.identityKey,
-    sealingKey: vault.sealingKey,
+    sealingKey: offered.sealingKey,
+    keyAgreementKey: vault.sealingKey,
     hostname: pairing.hostname.slice(0, 253),
     relayVersion: pairing.relayVersion,
   };

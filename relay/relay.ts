@@ -1,7 +1,7 @@
 // One relay, put together from its ports: journal, outbox, lease, dispatch and tunnel. No adapter is named here, so the
 // simulator runs this very file with seeded ports (run.ts gives the real ones).
 import type { ClusterId } from '../shared/ids.ts';
-import type { ClusterFact } from '../shared/observation.ts';
+import type { ClusterFact, Observation } from '../shared/observation.ts';
 import { createAccountClients } from './commands/account-clients.ts';
 import { createDispatch, type Dispatch } from './commands/dispatch.ts';
 import type { Handlers } from './commands/handler.ts';
@@ -15,6 +15,7 @@ import type { Ports } from './ports.ts';
 import { type Caller, connect, type SessionEvents } from './tunnel/connection.ts';
 import type { Dial } from './tunnel/dial.ts';
 import { createLease, type Lease } from './tunnel/lease.ts';
+import type { NodeStatus } from './tunnel/node-status.ts';
 import { createOutbox, type Outbox } from './tunnel/outbox.ts';
 import { keepTunnel } from './tunnel/supervisor.ts';
 import type { Vault } from './vault.ts';
@@ -35,6 +36,10 @@ export type RelayParts = {
   /** New at each start of the process. */
   readonly bootId: string;
   readonly relayVersion: string;
+  /** Absent: the relay tells nothing of itself, and counts as the only one. */
+  readonly nodeStatus?: NodeStatus;
+  /** Hears every fact on its way up. */
+  readonly observed?: (observation: Observation) => void;
 };
 
 export type Relay = {
@@ -56,7 +61,10 @@ export function createRelay(parts: RelayParts): Relay {
     lease,
     vault: parts.vault,
     maas: createAccountClients(ports, parts.transportFor, parts.maasEndpoints),
-    observe: outbox.observe,
+    observe: (observation) => {
+      parts.observed?.(observation);
+      outbox.observe(observation);
+    },
     ports,
     log,
   });
@@ -77,12 +85,18 @@ export function createRelay(parts: RelayParts): Relay {
   };
 }
 
-function sessionEvents({ log }: RelayParts, outbox: Outbox, lease: Lease, dispatch: Dispatch): SessionEvents {
+function sessionEvents(
+  { log, nodeStatus }: RelayParts,
+  outbox: Outbox,
+  lease: Lease,
+  dispatch: Dispatch,
+): SessionEvents {
   return {
     began: (welcome, send) => {
       log.info('tunnel-serving', { session: welcome.sessionId, outstanding: welcome.outstanding.length });
       // First what is over, then anything that lets mutations go on.
       dispatch.keepOnly(welcome.outstanding);
+      nodeStatus?.attach(send);
       outbox.attach(send);
       lease.attach(send);
     },
@@ -99,11 +113,14 @@ function sessionEvents({ log }: RelayParts, outbox: Outbox, lease: Lease, dispat
           return lease.refused(frame);
         case 'withdraw':
           return dispatch.withdraw(frame.commandIds);
+        case 'standing':
+          return nodeStatus?.take(frame);
       }
     },
     ended: () => {
       outbox.detach();
       lease.detach();
+      nodeStatus?.detach();
     },
   };
 }

@@ -8,28 +8,30 @@ import { createNodePorts, isoNow } from './adapters/node-ports.ts';
 import { lockState } from './adapters/state-lock.ts';
 import { makeClusterIdentity } from './bootstrap/cluster-identity.ts';
 import { createHandlers } from './commands/handlers.ts';
-import type { Config } from './config.ts';
-import { createEndpoint } from './enrolment/endpoint.ts';
-import { ensureEndpointCertificate } from './enrolment/endpoint-certificate.ts';
+import { type Config, isLoopback } from './config.ts';
 import { openLedger } from './enrolment/ledger.ts';
-import { type EnrolmentServer, serveEnrolment } from './enrolment/serve.ts';
+import { createMachineSources } from './enrolment/machine-sources.ts';
+import { createEnrolment } from './enrolment/start.ts';
 import { createTurns } from './enrolment/turns.ts';
 import { armFailpoint } from './failpoint.ts';
+import { type GatewayKey, openGatewayKey, takeFormerKey } from './gateway-key.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { openJournal } from './journal.ts';
+import { createKeyring, type Keyring } from './keyring.ts';
 import { createClusterDial } from './kubernetes/connect.ts';
-import { createLog, type Log, reasonOf } from './log.ts';
+import { createLog, type Log } from './log.ts';
 import { createUndiciTransport } from './maas/undici-transport.ts';
+import { isFormer } from './pair.ts';
 import type { Disk, Ports } from './ports.ts';
 import { createRelay, type Relay } from './relay.ts';
-import { keepSecret, openVault, type Vault, verifySignature } from './vault.ts';
+import { createNodeStatus } from './tunnel/node-status.ts';
+import { openVault, verifySignature } from './vault.ts';
 import { RELAY_VERSION } from './version.ts';
 
-const ENROLMENT_KEY_FILE = 'enrolment-key';
-const ENROLMENT_KEY_BYTES = 32;
 /** A machine asks again by itself; a held answer spares it the wait. Below what proxies and NAT keep idle. */
 const ENROLMENT_HOLD_MS = 20_000;
-const CERTIFICATE_CHECK_MS = 24 * 3_600_000;
+/** As many as the tunnel carries. */
+const ADVERTISED_MAX = 16;
 /** For the last reports to leave. */
 const FAREWELL_MS = 300;
 
@@ -57,14 +59,10 @@ export async function run({ config, ca }: LoadedConfig, options: RunOptions): Pr
   }
 }
 
-/** Changed when the port is known, and when the authority is renewed. */
-type Site = { authorityPem: string; addresses: { host: string; port: number }[] };
-
 type State = {
   readonly identity: Identity;
-  readonly vault: Vault;
   readonly journal: Parameters<typeof createRelay>[0]['journal'];
-  readonly enrolmentKey: Uint8Array;
+  readonly keyring: Keyring;
 };
 
 /** Null when it can't be used; the log says why. */
@@ -87,21 +85,33 @@ async function openState(disk: Disk, ports: Ports, log: Log, options: RunOptions
   }
   const { damage } = journal.value;
   if (damage !== null) log.warn('journal-mended', { damage: damage.kind, offsetBytes: damage.offsetBytes });
-  const key = await keepSecret(disk, ENROLMENT_KEY_FILE, () => ports.random.bytes(ENROLMENT_KEY_BYTES));
-  if (!key.ok) return refuse(key.error.detail, 'check the disk of the state folder');
-  return { identity: identity.value, vault: vault.value, journal: journal.value.journal, enrolmentKey: key.value };
+  const opened = await openGatewayKey(disk);
+  const key =
+    opened.ok && opened.value === null && isFormer(identity.value)
+      ? await takeFormerKey(disk, ports.clock.now())
+      : opened;
+  if (!key.ok)
+    return refuse(key.error.detail, 'restore the state folder from a backup, or remove this node and pair anew');
+  const { nodeId } = identity.value;
+  const keyring = createKeyring({ disk, vault: vault.value, nodeId, held: key.value, clock: ports.clock, log });
+  return { identity: identity.value, journal: journal.value.journal, keyring };
 }
 
 async function serve(config: Config, ca: string[], disk: Disk, state: State, ports: Ports, log: Log): Promise<number> {
-  const certificate = await ensureEndpointCertificate(disk, ports.clock.now());
-  if (!certificate.ok) return cannotStart(log, certificate.error.detail, 'check the disk of the state folder');
-  const site: Site = { authorityPem: certificate.value.authorityPem, addresses: [] };
+  const { identity, journal, keyring } = state;
   const turns = createTurns(ports.timers);
   const ledger = await openLedger(disk, ports.clock, log);
-  const { identity, vault, journal, enrolmentKey } = state;
+  const { host, port, advertise } = config.enrolment;
+  let addresses: readonly string[] = [];
+  const status = createNodeStatus(
+    () => ({ sealingKey: keyring.held()?.sealingKey ?? null, addresses: [...addresses] }),
+    ports.clock,
+    log,
+  );
+  const sources = createMachineSources();
   const relay = createRelay({
     identity,
-    vault,
+    vault: keyring.vault,
     verify: (payload, signature) => verifySignature(identity.commandKey, payload, signature),
     journal,
     handlers: createHandlers({
@@ -110,9 +120,15 @@ async function serve(config: Config, ca: string[], disk: Disk, state: State, por
       dial: createClusterDial(ports.clock),
       turns,
       ledger,
-      enrolmentKey,
-      site: () => site,
+      get enrolmentKey() {
+        return keyOf(keyring).enrolmentKey;
+      },
+      site: () => ({
+        authorityPem: keyOf(keyring).authority.certPem,
+        addresses: [...new Set([...addresses, ...status.standing().peers])].map(hostAndPort),
+      }),
       makeIdentity: makeClusterIdentity,
+      keyring,
     }),
     transportFor: (trust) => createUndiciTransport({ trust, proxyUrl: null }).send,
     maasEndpoints: config.maasEndpoints,
@@ -121,35 +137,44 @@ async function serve(config: Config, ca: string[], disk: Disk, state: State, por
     log,
     bootId: randomBytes(12).toString('base64url'),
     relayVersion: RELAY_VERSION,
+    nodeStatus: status,
+    observed: sources.observed,
   });
-  const endpoint = createEndpoint({
-    key: enrolmentKey,
-    ledger,
-    turns,
-    ports,
-    log,
-    emit: relay.emit,
-    addressesOf: () => null,
-    holdMs: () => ENROLMENT_HOLD_MS,
-  });
-  const { host, port, advertise } = config.enrolment;
-  const listening = await serveEnrolment({ host, port, certificate: certificate.value.endpoint, log }, endpoint);
-  if (!listening.ok)
-    return cannotStart(log, listening.error.detail, 'free the port, or set SLIPWAY_ENROLMENT_LISTEN to another');
-  site.addresses = advertised(advertise, host, listening.value.port);
+  const enrolment = createEnrolment(
+    {
+      ...{ ledger, turns, ports, log, disk, host, port, emit: relay.emit },
+      // All machines of a lab on this host speak from it.
+      addressesOf: config.enrolment.checkSource && !isLoopback(host) ? sources.addressesOf : () => null,
+      // A standby gets no turns: it says so at once, and the machine asks the next relay.
+      holdMs: () => (status.standing().leader ? ENROLMENT_HOLD_MS : 0),
+      lookAtAddresses: (listening) => {
+        addresses = advertised(advertise, host, listening);
+        status.changed();
+      },
+    },
+    keyring,
+  );
+  const failure = await enrolment.start();
+  if (failure !== null) return cannotStart(log, failure.detail, failure.todo);
+  keyring.onChange(() => enrolment.restart(status.changed));
   log.info('relay-started', {
     version: RELAY_VERSION,
     gateway: identity.gatewayId,
     node: identity.nodeId,
-    enrolmentPort: listening.value.port,
-    advertised: site.addresses.map((each) => `${each.host}:${each.port}`).join(' '),
+    holdsKey: keyring.held() !== null,
+    advertised: addresses.join(' '),
   });
-  const renewing = renewCertificate(disk, listening.value, site, ports, log);
   await untilEnded(relay, ports, log);
-  renewing();
-  await listening.value.close();
+  await enrolment.close();
   log.info('relay-ended', {});
   return 0;
+}
+
+/** Only a command needs it, and only a node that holds the key is sent one. */
+function keyOf(keyring: Keyring): GatewayKey {
+  const key = keyring.held();
+  if (key === null) throw new Error('a relay without the gateway’s key was asked to deploy');
+  return key;
 }
 
 /** Serves until SIGTERM or SIGINT; a second one ends at once. */
@@ -172,39 +197,20 @@ async function untilEnded(relay: Relay, ports: Ports, log: Log): Promise<void> {
   await running;
 }
 
-/** The answered function ends it. */
-function renewCertificate(disk: Disk, server: EnrolmentServer, site: Site, ports: Ports, log: Log): () => void {
-  let cancel = (): void => {};
-  const check = async (): Promise<void> => {
-    const certificate = await ensureEndpointCertificate(disk, ports.clock.now());
-    if (certificate.ok) {
-      server.setCertificate(certificate.value.endpoint);
-      site.authorityPem = certificate.value.authorityPem;
-    } else log.error('certificate-not-renewed', { detail: certificate.error.detail });
-    again();
-  };
-  const again = (): void => {
-    cancel = ports.timers.after(CERTIFICATE_CHECK_MS, () => {
-      check().catch((error: unknown) => log.error('certificate-not-renewed', { detail: reasonOf(error) }));
-    });
-  };
-  again();
-  return () => cancel();
-}
-
 /** As configured; else the address listened on, or every IPv4 address of this host. */
-function advertised(configured: readonly string[], host: string, port: number): { host: string; port: number }[] {
-  if (configured.length > 0) {
-    return configured.map((text) => {
-      const [, name = '', number = ''] = /^(.*):(\d+)$/.exec(text) ?? [];
-      return { host: name, port: Number(number) };
-    });
-  }
-  if (host !== '0.0.0.0' && host !== '::') return [{ host, port }];
+function advertised(configured: readonly string[], host: string, port: number): readonly string[] {
+  if (configured.length > 0) return configured;
+  if (host !== '0.0.0.0' && host !== '::') return [`${host}:${port}`];
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
     .filter(({ family, internal }) => family === 'IPv4' && !internal)
-    .map(({ address }) => ({ host: address, port }));
+    .map(({ address }) => `${address}:${port}`)
+    .slice(0, ADVERTISED_MAX);
+}
+
+function hostAndPort(text: string): { host: string; port: number } {
+  const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(text) ?? [];
+  return { host, port: Number(port) };
 }
 
 function cannotStart(log: Log, detail: string, todo: string): number {

@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { BootstrapDocument } from './bootstrap.ts';
 import { Claim } from './claim.ts';
 import { ERASE_MODES } from './cluster-spec.ts';
-import { AccountId, ClusterId, EpochMs, GatewayId, Scope, SystemId } from './ids.ts';
+import { AgreementKey, WrappedGatewayKey } from './gateway-key.ts';
+import { AccountId, ClusterId, EpochMs, GatewayId, RelayNodeId, Scope, SystemId } from './ids.ts';
 import { AccountFacts, InventoryFacts } from './inventory.ts';
 import { CANDIDATES_MAX } from './limits.ts';
 import { MaasFailure } from './maas-failure.ts';
@@ -101,6 +102,16 @@ export const CommandBody = z.discriminatedUnion('verb', [
     groups: z.array(z.string().max(253)).max(16),
     ttlSeconds: z.int().min(60).max(28_800),
   }),
+  /** Wraps the gateway's key for a further node; run by one that holds it (N3). */
+  tagged('ensure-node-key', {
+    nodeId: RelayNodeId,
+    keyAgreementKey: AgreementKey,
+    /** SHA-256 of the node's identity key, hex: for the people of the site to compare. */
+    identityFingerprint: z.string().regex(/^[0-9a-f]{64}$/),
+    keyVersion: z.int().min(1),
+  }),
+  /** Hands a node the gateway's key (N4). */
+  tagged('ensure-gateway-key', { wrapped: WrappedGatewayKey, sealingKey: AgreementKey }),
 ]);
 export type CommandBody = z.infer<typeof CommandBody>;
 export type Verb = CommandBody['verb'];
@@ -131,7 +142,7 @@ export const Command = z.strictObject({
 });
 export type Command = z.infer<typeof Command>;
 
-/** `<owner>/<subject>/<verb>/<generation>/<attempt>`. The owner is a cluster, an account or a request. */
+/** `<owner>/<subject>/<verb>/<generation>/<attempt>`. The owner is a cluster, a gateway or a request. */
 export function commandIdOf(
   owner: string,
   subject: string,
@@ -142,14 +153,17 @@ export function commandIdOf(
   return CommandId.parse(`${owner}/${subject}/${verb}/${generation}/${attempt}`);
 }
 
+const NO_MUTATIONS: ReadonlySet<Verb> = new Set<Verb>([
+  'ensure-identity',
+  'ensure-certificate',
+  'ensure-bootstrap',
+  'ensure-node-key',
+  'ensure-gateway-key',
+]);
+
 /** Verbs that change MAAS or Kubernetes: they need the lease, and their outcome is journalled before it is told. */
 export function isMutation(verb: Verb): boolean {
-  return (
-    verb !== 'ensure-identity' &&
-    verb !== 'ensure-certificate' &&
-    verb !== 'ensure-bootstrap' &&
-    !verb.startsWith('observe-')
-  );
+  return !NO_MUTATIONS.has(verb) && !verb.startsWith('observe-');
 }
 
 export const CommandResult = z.discriminatedUnion('verb', [
@@ -171,6 +185,9 @@ export const CommandResult = z.discriminatedUnion('verb', [
   tagged('ensure-node-removed', { existed: z.boolean() }),
   tagged('ensure-member-removed', { existed: z.boolean() }),
   tagged('ensure-certificate', { certificatePem: z.string(), caCertPem: z.string(), notAfter: EpochMs }),
+  tagged('ensure-node-key', { wrapped: WrappedGatewayKey }),
+  /** The public half of what the node holds now. */
+  tagged('ensure-gateway-key', { sealingKey: AgreementKey }),
 ]);
 export type CommandResult = z.infer<typeof CommandResult>;
 

@@ -1,6 +1,7 @@
 // Gateways and cloud accounts as the API shows them.
 import { z } from 'zod';
 import { Condition } from './cluster-view.ts';
+import { NodeState } from './gateway-key.ts';
 import { AccountId, EpochMs, GatewayId, RelayNodeId } from './ids.ts';
 
 export const GatewayName = z
@@ -18,11 +19,15 @@ export const RelayNodeView = z.strictObject({
   nodeId: RelayNodeId,
   hostname: z.string(),
   relayVersion: z.string(),
+  state: NodeState,
   connected: z.boolean(),
+  /** Commands go to this one; the other active ones stand by. */
   leader: z.boolean(),
   lastSeenAt: EpochMs.nullable(),
   /** SHA-256 of the identity key, as `doctor` prints it. */
   keyFingerprint: z.string(),
+  /** Where machines reach its enrolment endpoint, `host:port`. */
+  enrolmentAddresses: z.array(z.string()),
 });
 
 export const GatewayView = z.strictObject({

@@ -1,6 +1,7 @@
 // Pairing: a one-time code turns a relay into a gateway's node. The code also pins the edge's command-signing key, so
 // whoever later controls the server's name still can't command the relay (reliability.md §2).
 import { z } from 'zod';
+import { AgreementKey } from './gateway-key.ts';
 import { EpochMs, GatewayId, RelayNodeId, Scope } from './ids.ts';
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
@@ -64,8 +65,13 @@ export const PairingRequest = z.strictObject({
   nonce: base64url.max(64),
   /** Raw Ed25519 public key of the relay node, 32 bytes. */
   identityKey: base64url.length(43),
-  /** Raw X25519 public key that secrets of this gateway are sealed to, 32 bytes. */
-  sealingKey: base64url.length(43),
+  /**
+   * The gateway's sealing key as this relay holds or would make it: secrets are sealed to it. Taken only while the gateway
+   * has none; a gateway's key is never replaced by pairing.
+   */
+  sealingKey: AgreementKey,
+  /** The node's own: the gateway's key is wrapped for it. Absent from relays that can only be the one with the key. */
+  keyAgreementKey: AgreementKey.optional(),
   hostname: z.string().max(253),
   relayVersion: z.string().max(64),
   /** Ed25519 by `identityKey` over `pairingText`. */
@@ -83,6 +89,8 @@ export const PairingResponse = z.strictObject({
   /** Path of the tunnel on the same origin. */
   tunnelPath: z.string().max(255),
   pairedAt: EpochMs,
+  /** The gateway's: another one than was offered means that this node has to be given it. Told to who sent a `keyAgreementKey`. */
+  sealingKey: AgreementKey.optional(),
 });
 export type PairingResponse = z.infer<typeof PairingResponse>;
 
@@ -96,5 +104,6 @@ export function pairingText(request: Omit<PairingRequest, 'signature'>, origin: 
     request.sealingKey,
     request.hostname,
     request.relayVersion,
+    ...(request.keyAgreementKey === undefined ? [] : [request.keyAgreementKey]),
   ].join('\n');
 }

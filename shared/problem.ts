@@ -77,6 +77,11 @@ const CATALOGUE = {
     title: 'The gateway did not answer in time',
     todo: 'Try again; see the gateway’s conditions.',
   },
+  GATEWAY_KEY_HELD: {
+    status: 409,
+    title: 'A connected relay still holds the gateway’s key',
+    todo: 'Nothing is lost: pair a further relay, it gets the key. To give the key up, stop that relay first.',
+  },
   PAIRING_CODE_UNKNOWN: {
     status: 404,
     title: 'The pairing code is not known',
@@ -197,7 +202,7 @@ const CATALOGUE = {
     title: 'Not enough machines match',
     todo: 'See `funnel` for what excludes them.',
   },
-  CONFIRMATION_REQUIRED: { status: 422, title: 'Confirm by name', todo: 'Add ?confirm=<cluster name>.' },
+  CONFIRMATION_REQUIRED: { status: 422, title: 'Confirm by name', todo: 'Add ?confirm=<name>.' },
   USE_ABORT: {
     status: 409,
     title: 'The cluster is not provisioned yet',

@@ -1,6 +1,7 @@
 // The frames of the tunnel. JSON text, one object a WebSocket message, every one versioned by `v`. Rules T1… in PROTOCOL.md.
 import { z } from 'zod';
 import { Command, CommandId, CommandOutcome } from './command.ts';
+import { AgreementKey, NodeState } from './gateway-key.ts';
 import { EpochMs, GatewayId, RelayNodeId } from './ids.ts';
 import { Observation } from './observation.ts';
 
@@ -22,6 +23,8 @@ export const PING = 'ping';
 export const PONG = 'pong';
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
+/** `host:port` where machines reach a node's enrolment endpoint. */
+const EnrolmentAddress = z.string().max(270);
 const frame = <T extends string, A extends z.ZodRawShape>(type: T, shape: A) =>
   z.strictObject({ v: z.literal(PROTOCOL_VERSION), type: z.literal(type), ...shape });
 
@@ -60,6 +63,13 @@ export const EdgeFrame = z.discriminatedUnion('type', [
   frame('lease-refused', { retryAfterMs: z.int().nonnegative() }),
   /** Stop what stands under these ids: superseded or withdrawn. */
   frame('withdraw', { commandIds: z.array(CommandId).max(1_000) }),
+  /** What this node is now (N5); the answer to `node-status`, and again whenever it changes. */
+  frame('standing', {
+    state: NodeState,
+    leader: z.boolean(),
+    /** Where the other active nodes serve enrolment, for user-data. Worth nothing without the authority that machines pin. */
+    peers: z.array(EnrolmentAddress).max(64),
+  }),
 ]);
 export type EdgeFrame = z.infer<typeof EdgeFrame>;
 
@@ -80,6 +90,15 @@ export const RelayFrame = z.discriminatedUnion('type', [
   frame('observations', { seq: z.int().nonnegative(), observations: z.array(Observation).min(1).max(500) }),
   /** `epoch`: the one held now, to renew; null to ask for the lead. */
   frame('lease-request', { epoch: z.int().nonnegative().nullable() }),
+  /** After `welcome`, and whenever it changes (N5). */
+  frame('node-status', {
+    /** The gateway's key as this node holds it; null when it holds none. */
+    sealingKey: AgreementKey.nullable(),
+    /** Where machines reach this node's enrolment endpoint. */
+    addresses: z.array(EnrolmentAddress).max(16),
+    /** The node's clock. */
+    at: EpochMs,
+  }),
 ]);
 export type RelayFrame = z.infer<typeof RelayFrame>;
 

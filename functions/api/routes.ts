@@ -28,6 +28,7 @@ import {
 } from './cluster-profiles.ts';
 import { createCluster, getCluster, getTimeline, listClusters } from './clusters.ts';
 import { abortCluster, deleteCluster } from './end-cluster.ts';
+import { deleteGatewayNode, resetGatewayKey } from './gateway-nodes.ts';
 import {
   createGateway,
   deleteGateway,
@@ -101,6 +102,8 @@ export const ROUTES: readonly Route[] = [
   getGateway,
   renewPairingCode,
   deleteGateway,
+  deleteGatewayNode,
+  resetGatewayKey,
   challengePairing,
   pairRelay,
   createCloudAccount,

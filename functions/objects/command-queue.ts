@@ -2,7 +2,7 @@
 // stored by whom it belongs to (C3), is superseded (C5) or withdrawn.
 import { z } from 'zod';
 import { Command, type CommandId } from '../../shared/command.ts';
-import { ClusterId, type EpochMs } from '../../shared/ids.ts';
+import { ClusterId, EpochMs, type RelayNodeId } from '../../shared/ids.ts';
 import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -18,6 +18,7 @@ const COMMAND_BYTES_MAX = 1_900_000;
 
 const QueueRow = z.object({ command_id: z.string(), body: z.string() });
 const IdRow = z.object({ command_id: Command.shape.commandId });
+const SessionRow = z.object({ session: z.string().nullable() });
 const RivalRow = IdRow.extend({ generation: z.int(), attempt: z.int() });
 
 export type Enqueued = {
@@ -32,20 +33,37 @@ export type CommandQueue = ReturnType<typeof commandQueue>;
 
 export function commandQueue(sql: Sql) {
   return {
-    add: (commands: readonly Command[], now: EpochMs) => add(sql, commands, now),
-    /** The next frame's worth, in the order they came, of those that this session was not sent. */
-    unsent: (session: string, limit: number): Command[] => unsent(sql, session, limit),
+    /** @param node whom they are for; null for whoever leads */
+    add: (commands: readonly Command[], now: EpochMs, node: RelayNodeId | null = null) => add(sql, commands, now, node),
+    /** The next frame's worth, in the order they came, of those that this session was not sent: its node's, and the leader's. */
+    unsent: (session: string, limit: number, node: RelayNodeId | null = null, leads = true): Command[] =>
+      unsent(sql, session, limit, node, leads),
     ids: (): CommandId[] => rowsOf(sql, IdRow, 'SELECT command_id FROM queue ORDER BY id').map((row) => row.command_id),
     count: (): number => count(sql),
     has: (id: CommandId): boolean => sql.run('SELECT 1 FROM queue WHERE command_id = ?', id).length > 0,
-    /** Written before the frame goes out: from here on `incarnation` may be acting on it. */
-    sent: (commands: readonly Command[], session: string, incarnation: string) =>
+    /**
+     * Written before the frame goes out: from here on `incarnation` may be acting on it.
+     * @returns what other sessions were sent before, by session
+     */
+    sent: (
+      commands: readonly Command[],
+      session: string,
+      incarnation: string,
+      at: EpochMs = 0,
+    ): Map<string, CommandId[]> =>
       sql.transaction(() => {
+        const before = new Map<string, CommandId[]>();
         for (const command of commands) {
-          sql.run('UPDATE queue SET session = ?, receipt_at = NULL WHERE command_id = ?', session, command.commandId);
+          const { commandId } = command;
+          const had = rowsOf(sql, SessionRow, 'SELECT session FROM queue WHERE command_id = ?', commandId)[0]?.session;
+          if (had && had !== session) before.set(had, [...(before.get(had) ?? []), commandId]);
+          const update = 'UPDATE queue SET session = ?, sent_at = ?, receipt_at = NULL WHERE command_id = ?';
+          sql.run(update, session, at, commandId);
           expose(sql, command, incarnation);
         }
+        return before;
       }),
+    ...bySession(sql),
     received: (ids: readonly CommandId[], at: EpochMs) =>
       sql.transaction(() => {
         for (const id of ids) sql.run('UPDATE queue SET receipt_at = ? WHERE command_id = ?', at, id);
@@ -71,12 +89,43 @@ export function commandQueue(sql: Sql) {
   };
 }
 
-function unsent(sql: Sql, session: string, limit: number): Command[] {
+/** What is asked of it about one session or node. */
+function bySession(sql: Sql) {
+  return {
+    /** The ids that a session may go on with when it begins (T5): a standby stands on nothing. */
+    idsFor: (node: RelayNodeId, leads: boolean): CommandId[] =>
+      rowsOf(
+        sql,
+        IdRow,
+        'SELECT command_id FROM queue WHERE node_id = ? OR (node_id IS NULL AND ?) ORDER BY id',
+        ...[node, Number(leads)],
+      ).map((row) => row.command_id),
+    /** The gateway's own commands about a node. */
+    idsAbout: (node: RelayNodeId): CommandId[] =>
+      rowsOf(sql, IdRow, 'SELECT command_id FROM queue WHERE cluster_id IS NULL AND subject = ?', node).map(
+        (row) => row.command_id,
+      ),
+    /** When the oldest was sent to this session that it has not said to have received. */
+    unreceiptedSince: (session: string): EpochMs | null =>
+      rowsOf(
+        sql,
+        z.object({ at: EpochMs.nullable() }),
+        'SELECT min(sent_at) AS at FROM queue WHERE session = ? AND receipt_at IS NULL',
+        session,
+      )[0]?.at ?? null,
+    /** Whether this session was sent anything that is to come to an end; looking goes on for ever. */
+    isWorkOf: (session: string): boolean =>
+      sql.run("SELECT 1 FROM queue WHERE session = ? AND verb NOT LIKE 'observe-%' LIMIT 1", session).length > 0,
+  };
+}
+
+function unsent(sql: Sql, session: string, limit: number, node: RelayNodeId | null, leads: boolean): Command[] {
   const sizes = rowsOf(
     sql,
     z.object({ command_id: z.string(), bytes: z.int() }),
-    'SELECT command_id, length(CAST(body AS BLOB)) AS bytes FROM queue WHERE session IS NOT ? ORDER BY id LIMIT ?',
-    ...[session, limit],
+    `SELECT command_id, length(CAST(body AS BLOB)) AS bytes FROM queue
+     WHERE session IS NOT ? AND (node_id = ? OR (node_id IS NULL AND ?)) ORDER BY id LIMIT ?`,
+    ...[session, node, Number(leads), limit],
   );
   const commands: Command[] = [];
   let bytes = 0;
@@ -90,7 +139,12 @@ function unsent(sql: Sql, session: string, limit: number): Command[] {
 }
 
 /** All or nothing. Known ids are left as they are. `GATEWAY_QUEUE_FULL` beyond GATEWAY_QUEUE_MAX (I17). */
-function add(sql: Sql, commands: readonly Command[], now: EpochMs): Result<Enqueued, ApiFailure> {
+function add(
+  sql: Sql,
+  commands: readonly Command[],
+  now: EpochMs,
+  node: RelayNodeId | null,
+): Result<Enqueued, ApiFailure> {
   const offers = commands.map((command) => ({ command, body: JSON.stringify(command), held: heldBody(sql, command) }));
   const changed = offers.filter(({ body, held }) => held !== null && held !== body);
   const fresh = offers
@@ -110,7 +164,7 @@ function add(sql: Sql, commands: readonly Command[], now: EpochMs): Result<Enque
       if (newer) continue;
       for (const id of older) drop(sql, id, now);
       superseded.push(...older);
-      insert(sql, command, body);
+      insert(sql, command, body, node);
     }
     return ok({ superseded, strangers: [...strangers], changed: changed.map(({ command }) => command.commandId) });
   });
@@ -139,11 +193,12 @@ function rivalsOf(sql: Sql, command: Command): { older: CommandId[]; newer: bool
   return { older, newer: older.length < rivals.length };
 }
 
-function insert(sql: Sql, command: Command, body: string): void {
+function insert(sql: Sql, command: Command, body: string, node: RelayNodeId | null): void {
   sql.run(
-    'INSERT INTO queue (command_id, cluster_id, subject, verb, generation, attempt, body) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO queue (command_id, cluster_id, subject, verb, generation, attempt, body, node_id)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
     ...[command.commandId, command.clusterId, command.subject, command.body.verb, command.generation, command.attempt],
-    body,
+    ...[body, node],
   );
 }
 

@@ -2,7 +2,7 @@
 // they are settled, gives them to the relay that leads, and carries back what the relay says. It has no opinion of its own.
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView } from '../../shared/gateway-view.ts';
-import { type ClusterId, type EpochMs, objectName, type Scope } from '../../shared/ids.ts';
+import { type ClusterId, type EpochMs, objectName, type RelayNodeId, type Scope } from '../../shared/ids.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -14,23 +14,19 @@ import { type ClusterNotices, clusterNotices } from './cluster-notices.ts';
 import { type CommandQueue, commandQueue } from './command-queue.ts';
 import { Delivery } from './delivery.ts';
 import { describeGateway } from './describe-gateway.ts';
-import { hasMutationsOf } from './exposure.ts';
 import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
 import { type GatewayRecord, type GatewayStorage, gatewayStorage } from './gateway-storage.ts';
+import { KeyExchange } from './key-exchange.ts';
+import { leadWatch } from './lead-watch.ts';
 import { nextAlarm } from './next-alarm.ts';
+import { type RemovalPorts, resetKey, revokeNode } from './node-removal.ts';
 import { ReportInbox } from './report-inbox.ts';
 import type { ClusterRpc, GatewayCreation, GatewayRpc } from './rpc.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { Sql } from './sql.ts';
+import { Standings } from './standings.ts';
 import { TunnelLogic } from './tunnel-logic.ts';
-import {
-  incarnationOf,
-  isAlive,
-  readySessions,
-  type Session,
-  type Sockets,
-  type TunnelSocket,
-} from './tunnel-session.ts';
+import { activeSessions, isAlive, readySessions, type Sockets, type TunnelSocket } from './tunnel-session.ts';
 
 /** Ids in one withdraw frame (shared/tunnel-frame.ts). */
 const WITHDRAW_IDS_MAX = 1_000;
@@ -65,6 +61,9 @@ export class GatewayLogic implements GatewayRpc {
   readonly #asks: Asks;
   readonly #delivery: Delivery;
   readonly #telling: SingleFlight;
+  readonly #keys: KeyExchange;
+  readonly #standings: Standings;
+  readonly #leadWatch: ReturnType<typeof leadWatch>;
   readonly tunnel: TunnelLogic;
   #failures = 0;
 
@@ -76,6 +75,9 @@ export class GatewayLogic implements GatewayRpc {
     this.#notices = clusterNotices(ports.sql);
     this.#asks = pendingAsks((ms, call) => ports.after(ms, call));
     const parts = { ...ports, storage: this.#storage, queue: this.#queue, asks: this.#asks };
+    this.#keys = new KeyExchange(parts);
+    this.#standings = new Standings(parts);
+    this.#leadWatch = leadWatch(parts);
     this.#delivery = new Delivery({ ...parts, gatewayId: () => this.#storage.gateway()?.gatewayId ?? null });
     const inbox = new ReportInbox({
       ...parts,
@@ -83,7 +85,8 @@ export class GatewayLogic implements GatewayRpc {
     });
     this.#telling = new SingleFlight(() => this.#tellClusters());
     const connectedChanged = (connected: boolean) => this.#connectedChanged(connected);
-    this.tunnel = new TunnelLogic({ ...parts, delivery: this.#delivery, inbox, connectedChanged });
+    const own = { keys: this.#keys, standings: this.#standings, delivery: this.#delivery };
+    this.tunnel = new TunnelLogic({ ...parts, ...own, inbox, connectedChanged });
   }
 
   async create(creation: GatewayCreation): Promise<GatewayView> {
@@ -123,7 +126,26 @@ export class GatewayLogic implements GatewayRpc {
   }
 
   async pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>> {
-    return pair(this.#pairing(), request, origin);
+    const paired = await pair(this.#pairing(), request, origin);
+    if (!paired.ok) return paired;
+    // What was under way for this node is of its pairing before.
+    this.#sendWithdraw(this.#keys.drop(paired.value.nodeId));
+    await this.#keys.plan();
+    this.#standings.changed();
+    this.#deliverAndTell();
+    return paired;
+  }
+
+  async revokeNode(nodeId: RelayNodeId, giveUpKey: boolean): Promise<Result<null, ApiFailure>> {
+    if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
+    const revoked = revokeNode(this.#removal(), nodeId, giveUpKey);
+    this.#deliverAndTell();
+    return revoked;
+  }
+
+  async resetKey(): Promise<Result<null, ApiFailure>> {
+    if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
+    return resetKey(this.#removal());
   }
 
   async enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>> {
@@ -181,7 +203,8 @@ export class GatewayLogic implements GatewayRpc {
     alarm.fired();
     try {
       this.tunnel.closeOverdue(now());
-      this.#passLeadOn();
+      this.#leadWatch.passOn();
+      await this.#keys.plan();
       await this.#delivery.run();
       await this.#telling.run();
       this.#failures = 0;
@@ -196,30 +219,10 @@ export class GatewayLogic implements GatewayRpc {
   #arm(): void {
     const now = this.#ports.now();
     if (this.#standing() === null) return;
-    const moments = [this.tunnel.overdueAt(), this.#notices.nextAt(), this.#lapseAt(this.#holderAtWork())];
+    this.#standings.tell();
+    const own = [this.#keys.nextAt(), this.#leadWatch.dueAt()];
+    const moments = [this.tunnel.overdueAt(), this.#notices.nextAt(), ...own];
     this.#ports.alarm.set(nextAlarm(now, moments, this.#failures));
-  }
-
-  /** The holder of a lease that has mutations to make while another session stands by (ruling 13.9: acts within 20 s). */
-  #holderAtWork(): Session | null {
-    const sessions = readySessions(this.#ports.sockets);
-    if (sessions.length < 2) return null;
-    const atWork = ({ state }: Session) =>
-      state.lease !== null && !state.lapsed && hasMutationsOf(this.#ports.sql, incarnationOf(state));
-    return sessions.find(atWork) ?? null;
-  }
-
-  #lapseAt(holder: Session | null): EpochMs | null {
-    return holder?.state.lease?.until ?? null;
-  }
-
-  /** A leader that lets its lease lapse with work to do is passed over. */
-  #passLeadOn(): void {
-    const holder = this.#holderAtWork();
-    const until = this.#lapseAt(holder);
-    if (holder === null || until === null || until > this.#ports.now()) return;
-    holder.socket.keep({ ...holder.state, lapsed: true });
-    this.#ports.log({ event: 'lead-passed-on', node: holder.state.nodeId });
   }
 
   #connectedChanged(connected: boolean): void {
@@ -264,7 +267,7 @@ export class GatewayLogic implements GatewayRpc {
 
   #isConnected(): boolean {
     const now = this.#ports.now();
-    return readySessions(this.#ports.sockets).some((session) => isAlive(session, now));
+    return activeSessions(this.#ports.sockets).some((session) => isAlive(session, now));
   }
 
   #standing(): GatewayRecord | null {
@@ -277,11 +280,19 @@ export class GatewayLogic implements GatewayRpc {
     return gateway === null ? null : this.#ports.cluster(gateway.scope, id);
   }
 
+  #removal(): RemovalPorts {
+    return {
+      ...{ ...this.#ports, storage: this.#storage, keys: this.#keys },
+      revoke: (nodeId) => this.tunnel.revoke(nodeId),
+      sendWithdraw: (ids) => this.#sendWithdraw(ids),
+      isConnected: () => this.#isConnected(),
+    };
+  }
+
   #pairing(): PairingPorts {
     return {
       ...this.#ports,
       storage: this.#storage,
-      isConnected: () => this.#isConnected(),
       tunnelPath: ({ scope, gatewayId }) => `/v1/tunnel?object=${encodeURIComponent(objectName(scope, gatewayId))}`,
     };
   }

@@ -1,7 +1,7 @@
 // The Durable Object of a gateway: joins GatewayLogic to Cloudflare's sockets, storage and clock, and nothing else.
 import { DurableObject } from 'cloudflare:workers';
 import type { Command, CommandId } from '../../shared/command.ts';
-import type { EpochMs } from '../../shared/ids.ts';
+import type { EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import type { PairingRequest } from '../../shared/pairing.ts';
 import { CLOSE, PING, PONG } from '../../shared/tunnel-frame.ts';
 import { now, randomBytes } from '../clock.ts';
@@ -111,6 +111,14 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
 
   pair(request: PairingRequest, origin: string) {
     return this.#logic.pair(request, origin);
+  }
+
+  revokeNode(nodeId: RelayNodeId, giveUpKey: boolean) {
+    return this.#logic.revokeNode(nodeId, giveUpKey);
+  }
+
+  resetKey() {
+    return this.#logic.resetKey();
   }
 
   enqueue(commands: readonly Command[]) {

@@ -1,12 +1,13 @@
 // Pairing: a one-time code turns a relay into a node of the gateway. Exactly one identity wins a code (I18); the winner may
-// repeat its request and gets the same answer.
+// repeat its request and gets the same answer. The first node brings the gateway's key, a further one waits for it (N1).
 import { type EpochMs, RelayNodeId, randomPart } from '../../shared/ids.ts';
 import { PAIRING_NONCE_MS } from '../../shared/limits.ts';
 import { type PairingChallenge, type PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { toBase64url } from '../sign-command.ts';
-import type { GatewayRecord, GatewayStorage, NodeRecord } from './gateway-storage.ts';
+import type { GatewayRecord, GatewayStorage } from './gateway-storage.ts';
+import type { NodeRecord } from './relay-nodes.ts';
 import type { Sql } from './sql.ts';
 
 const NONCE_BYTES = 32;
@@ -19,8 +20,6 @@ export type PairingPorts = {
   verify(key: string, text: string, signature: string): Promise<boolean>;
   /** Raw public key that signs commands. */
   commandKey(): Promise<string>;
-  /** Whether a relay of this gateway is connected now. */
-  isConnected(): boolean;
   tunnelPath(gateway: GatewayRecord): string;
 };
 
@@ -72,10 +71,10 @@ function consume(
       ? ok(responseFor(ports, gateway, known, commandKey))
       : code;
   }
-  if (gateway.sealingKey !== null && gateway.sealingKey !== request.sealingKey && ports.isConnected()) {
-    // Secrets are sealed to one key: a stranger's key must not take over while those who have it work.
-    const detail =
-      'A relay of this gateway is connected and has another sealing key: copy its folder, or stop it first.';
+  const keyAgreementKey = request.keyAgreementKey ?? null;
+  const holdsKey = gateway.sealingKey === null || gateway.sealingKey === request.sealingKey;
+  if (!holdsKey && keyAgreementKey === null) {
+    const detail = 'This relay is too old to be given the gateway’s key: update it, then pair it again.';
     return err(apiFailure('PAIRING_PROOF_INVALID', detail));
   }
   const node = {
@@ -84,11 +83,14 @@ function consume(
     hostname: request.hostname,
     relayVersion: request.relayVersion,
     pairedAt: now,
+    ...{ keyAgreementKey, holdsKey },
   };
   ports.storage.putNode(node);
   ports.storage.useCode(request.codeHash, node.nodeId);
-  ports.storage.setSealingKey(request.sealingKey);
-  return ok(responseFor(ports, gateway, node, commandKey));
+  // N1. A further node's offer changes nothing.
+  ports.storage.setFirstSealingKey(request.sealingKey);
+  const sealingKey = gateway.sealingKey ?? request.sealingKey;
+  return ok(responseFor(ports, { ...gateway, sealingKey }, node, commandKey));
 }
 
 function usableCode(ports: PairingPorts, codeHash: string, now: EpochMs): Result<null, ApiFailure> {
@@ -103,7 +105,7 @@ function usableCode(ports: PairingPorts, codeHash: string, now: EpochMs): Result
 function responseFor(
   ports: PairingPorts,
   gateway: GatewayRecord,
-  node: Pick<NodeRecord, 'nodeId' | 'pairedAt'>,
+  node: Pick<NodeRecord, 'nodeId' | 'pairedAt' | 'keyAgreementKey'>,
   commandKey: string,
 ): PairingResponse {
   return {
@@ -114,5 +116,6 @@ function responseFor(
     commandKey,
     tunnelPath: ports.tunnelPath(gateway),
     pairedAt: node.pairedAt,
+    ...(node.keyAgreementKey === null || gateway.sealingKey === null ? {} : { sealingKey: gateway.sealingKey }),
   };
 }

@@ -1,7 +1,8 @@
-// The SQLite of one gateway: who it is, pairing codes and nodes. The queue, the lease's epochs and the notices have their own
-// files over the same tables (command-queue.ts, lease-storage.ts, cluster-notices.ts).
+// The SQLite of one gateway: who it is and its pairing codes. Nodes, queue, exposure, epochs and notices have their own files
+// over the same tables (relay-nodes.ts, command-queue.ts, exposure.ts, lease.ts, cluster-notices.ts).
 import { z } from 'zod';
 import { EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
+import { relayNodes } from './relay-nodes.ts';
 import { migrate, rowsOf, type Sql, schemaVersion } from './sql.ts';
 
 const STEPS: readonly (readonly string[])[] = [
@@ -22,6 +23,23 @@ const STEPS: readonly (readonly string[])[] = [
     'CREATE TABLE cluster (cluster_id TEXT PRIMARY KEY)',
     'CREATE TABLE notice (cluster_id TEXT PRIMARY KEY, connected INTEGER NOT NULL, failures INTEGER NOT NULL, retry_at INTEGER NOT NULL)',
   ],
+  [
+    'ALTER TABLE gateway ADD COLUMN key_version INTEGER NOT NULL DEFAULT 1',
+    'ALTER TABLE gateway ADD COLUMN key_reset_at INTEGER',
+    'ALTER TABLE node ADD COLUMN key_agreement_key TEXT',
+    // Every node of before brought the gateway's key with it.
+    'ALTER TABLE node ADD COLUMN holds_key INTEGER NOT NULL DEFAULT 1',
+    'ALTER TABLE node ADD COLUMN key_at INTEGER',
+    'ALTER TABLE node ADD COLUMN key_attempt INTEGER NOT NULL DEFAULT 0',
+    'ALTER TABLE node ADD COLUMN key_asked_at INTEGER',
+    'ALTER TABLE node ADD COLUMN wrapped TEXT',
+    "ALTER TABLE node ADD COLUMN addresses TEXT NOT NULL DEFAULT '[]'",
+    'ALTER TABLE node ADD COLUMN clock_skew_ms INTEGER',
+    'ALTER TABLE node ADD COLUMN status_at INTEGER',
+    // For one node; null for whoever leads.
+    'ALTER TABLE queue ADD COLUMN node_id TEXT',
+    'ALTER TABLE queue ADD COLUMN sent_at INTEGER',
+  ],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */
@@ -34,6 +52,8 @@ const GatewayRow = z
     name: z.string(),
     created_at: EpochMs,
     sealing_key: z.string().nullable(),
+    key_version: z.int(),
+    key_reset_at: EpochMs.nullable(),
     removed_at: EpochMs.nullable(),
   })
   .transform((row) => ({
@@ -41,7 +61,11 @@ const GatewayRow = z
     gatewayId: row.gateway_id,
     name: row.name,
     createdAt: row.created_at,
+    /** What secrets are sealed to; null until the first node has brought it, and again after a loss. */
     sealingKey: row.sealing_key,
+    keyVersion: row.key_version,
+    /** When the key before was given up as lost. */
+    keyResetAt: row.key_reset_at,
     removedAt: row.removed_at,
   }));
 export type GatewayRecord = z.infer<typeof GatewayRow>;
@@ -49,33 +73,9 @@ export type GatewayRecord = z.infer<typeof GatewayRow>;
 const CodeRow = z.object({ code_hash: z.string(), expires_at: EpochMs, used_by: RelayNodeId.nullable() });
 const NonceRow = z.object({ nonce: z.string(), code_hash: z.string(), origin: z.string(), expires_at: EpochMs });
 
-const NodeRow = z
-  .object({
-    node_id: RelayNodeId,
-    identity_key: z.string(),
-    hostname: z.string(),
-    relay_version: z.string(),
-    join_counter: z.int(),
-    locked_at: EpochMs.nullable(),
-    last_seen_at: EpochMs.nullable(),
-    paired_at: EpochMs,
-  })
-  .transform((row) => ({
-    nodeId: row.node_id,
-    identityKey: row.identity_key,
-    hostname: row.hostname,
-    relayVersion: row.relay_version,
-    joinCounter: row.join_counter,
-    lockedAt: row.locked_at,
-    lastSeenAt: row.last_seen_at,
-    pairedAt: row.paired_at,
-  }));
-export type NodeRecord = z.infer<typeof NodeRow>;
-
 export type GatewayStorage = ReturnType<typeof gatewayStorage>;
 
 export function gatewayStorage(sql: Sql) {
-  const nodes = () => rowsOf(sql, NodeRow, 'SELECT * FROM node ORDER BY paired_at, node_id');
   return {
     upgrade: () => (schemaVersion(sql) > 0 ? migrate(sql, STEPS) : undefined),
     /** Null when no gateway was ever created under this name. */
@@ -87,7 +87,15 @@ export function gatewayStorage(sql: Sql) {
       const insert = 'INSERT OR IGNORE INTO gateway (one, scope, gateway_id, name, created_at) VALUES (1, ?, ?, ?, ?)';
       sql.run(insert, JSON.stringify(scope), gatewayId, name, createdAt);
     },
-    setSealingKey: (key: string) => sql.run('UPDATE gateway SET sealing_key = ?', key),
+    /** N1: of a gateway that has none. One that has keeps it, whatever a relay offers. */
+    setFirstSealingKey: (key: string) => sql.run('UPDATE gateway SET sealing_key = ? WHERE sealing_key IS NULL', key),
+    /** N6: the key is lost with every node that had it. */
+    resetKey: (at: EpochMs) =>
+      sql.transaction(() => {
+        sql.run('DELETE FROM node WHERE holds_key = 1');
+        sql.run('UPDATE node SET wrapped = NULL, key_attempt = key_attempt + 1, key_asked_at = NULL');
+        sql.run('UPDATE gateway SET sealing_key = NULL, key_version = key_version + 1, key_reset_at = ?', at);
+      }),
     /** What is left says only that there was one: a relay that dials must be told that it is revoked. */
     remove: (at: EpochMs) =>
       sql.transaction(() => {
@@ -96,25 +104,7 @@ export function gatewayStorage(sql: Sql) {
         sql.run('UPDATE gateway SET removed_at = ?, sealing_key = NULL', at);
       }),
     ...pairing(sql),
-    nodes,
-    node: (id: RelayNodeId): NodeRecord | null =>
-      rowsOf(sql, NodeRow, 'SELECT * FROM node WHERE node_id = ?', id)[0] ?? null,
-    nodeByKey: (key: string): NodeRecord | null =>
-      rowsOf(sql, NodeRow, 'SELECT * FROM node WHERE identity_key = ?', key)[0] ?? null,
-    /** Pairing again gives a node its freedom back: unlocked, and its counter starts anew. */
-    putNode: (node: Pick<NodeRecord, 'nodeId' | 'identityKey' | 'hostname' | 'relayVersion' | 'pairedAt'>) =>
-      sql.run(
-        `INSERT OR REPLACE INTO node (node_id, identity_key, hostname, relay_version, join_counter, locked_at, last_seen_at, paired_at)
-         VALUES (?, ?, ?, ?, -1, NULL, NULL, ?)`,
-        ...[node.nodeId, node.identityKey, node.hostname, node.relayVersion, node.pairedAt],
-      ),
-    joined: (id: RelayNodeId, joinCounter: number, relayVersion: string, at: EpochMs) =>
-      sql.run(
-        'UPDATE node SET join_counter = ?, relay_version = ?, last_seen_at = ? WHERE node_id = ?',
-        ...[joinCounter, relayVersion, at, id],
-      ),
-    seen: (id: RelayNodeId, at: EpochMs) => sql.run('UPDATE node SET last_seen_at = ? WHERE node_id = ?', at, id),
-    lock: (id: RelayNodeId, at: EpochMs) => sql.run('UPDATE node SET locked_at = ? WHERE node_id = ?', at, id),
+    ...relayNodes(sql),
   };
 }
 

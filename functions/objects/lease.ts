@@ -25,6 +25,9 @@ export type LeasePorts = {
   readonly leaseMs?: number | undefined;
 };
 
+/** How soon one that waits for the gateway's key may ask again. */
+const NOT_ACTIVE_RETRY_MS = 10_000;
+
 /** Answers a `lease-request`; keeps the grant in the session's attachment. May be repeated: that is how it is renewed. */
 export function answerLease(
   ports: LeasePorts,
@@ -32,6 +35,9 @@ export function answerLease(
   sessions: readonly Session[],
   now: EpochMs,
 ): Extract<EdgeFrame, { type: 'lease' | 'lease-refused' }> {
+  if (!asking.state.active) {
+    return { v: PROTOCOL_VERSION, type: 'lease-refused', retryAfterMs: NOT_ACTIVE_RETRY_MS };
+  }
   const mine = incarnationOf(asking.state);
   const latest = latestEpoch(ports.sql);
   const leaseMs = ports.leaseMs ?? LEASE_MS;

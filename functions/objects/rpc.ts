@@ -5,7 +5,7 @@ import type { ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView } from '../../shared/gateway-view.ts';
-import type { ClusterId, EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
 import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
@@ -59,6 +59,16 @@ export type GatewayRpc = {
   remove(): Promise<void>;
   pairingChallenge(codeHash: string, origin: string): Promise<Result<PairingChallenge, ApiFailure>>;
   pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>>;
+  /**
+   * The node is removed: its session closed as revoked at once, and every later one. `CONFIRMATION_REQUIRED` for the last
+   * that holds the gateway's key, unless `giveUpKey`.
+   */
+  revokeNode(nodeId: RelayNodeId, giveUpKey: boolean): Promise<Result<null, ApiFailure>>;
+  /**
+   * Gives the gateway's key up as lost, so that the next relay that pairs brings a new one (N6): what was sealed to the old
+   * one stays unreadable. `GATEWAY_KEY_HELD` while a relay that holds it is connected.
+   */
+  resetKey(): Promise<Result<null, ApiFailure>>;
   /** Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn. */
   enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>>;
   withdraw(commandIds: readonly CommandId[]): Promise<void>;

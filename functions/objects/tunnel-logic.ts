@@ -1,6 +1,6 @@
-// The tunnel's side of a gateway: challenge, hello, and the frames of a session (T2-T5, L1). What it receives for others goes
-// to the inbox; what it sends comes from the delivery.
-import type { EpochMs } from '../../shared/ids.ts';
+// The tunnel's side of a gateway: challenge, hello, and the frames of a session (T2-T5, L1, N5). What it receives for others
+// goes to the inbox; what it sends comes from the delivery.
+import type { EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import { TUNNEL_HANDSHAKE_MS } from '../../shared/limits.ts';
 import {
   CLOSE,
@@ -16,11 +16,21 @@ import type { Asks } from './asks.ts';
 import type { CommandQueue } from './command-queue.ts';
 import type { Delivery } from './delivery.ts';
 import type { GatewayStorage } from './gateway-storage.ts';
+import type { KeyExchange } from './key-exchange.ts';
 import { answerLease, keepLeaseEnd } from './lease.ts';
 import { readFrame } from './read-frame.ts';
 import type { ReportInbox } from './report-inbox.ts';
 import type { Sql } from './sql.ts';
-import { lastHeardAt, readySessions, type Session, type Sockets, type TunnelSocket } from './tunnel-session.ts';
+import type { Standings } from './standings.ts';
+import {
+  activeSessions,
+  lastHeardAt,
+  leadSession,
+  readySessions,
+  type Session,
+  type Sockets,
+  type TunnelSocket,
+} from './tunnel-session.ts';
 
 const NONCE_BYTES = 32;
 /** Sockets that have not said hello yet; beyond, the oldest goes. */
@@ -29,6 +39,8 @@ const HANDSHAKES_MAX = 32;
 const REDIAL_SPREAD_MS = 4_000;
 
 type Hello = Extract<RelayFrame, { type: 'hello' }>;
+type Report = Extract<RelayFrame, { type: 'report' }>;
+type NodeStatus = Extract<RelayFrame, { type: 'node-status' }>;
 
 export type TunnelPorts = {
   now(): EpochMs;
@@ -39,12 +51,14 @@ export type TunnelPorts = {
   readonly asks: Asks;
   readonly delivery: Delivery;
   readonly inbox: ReportInbox;
+  readonly keys: KeyExchange;
+  readonly standings: Standings;
   readonly guardMs: number;
   /** LEASE_MS when left out. */
   readonly leaseMs?: number | undefined;
   randomBytes(count: number): Uint8Array;
   verify(key: string, text: string, signature: string): Promise<boolean>;
-  /** The gateway has its first session, or has lost its last. */
+  /** The gateway has its first session that can act, or has lost its last. */
   connectedChanged(connected: boolean): void;
   log(record: LogRecord): void;
 };
@@ -85,8 +99,8 @@ export class TunnelLogic {
     const state = socket.state();
     if (state.phase !== 'ready') return;
     this.#retire({ socket, state });
-    const others = readySessions(this.#ports.sockets).filter((one) => one.state.sessionId !== state.sessionId);
-    if (others.length === 0) this.#ports.connectedChanged(false);
+    const others = this.#activeBut(state.sessionId);
+    if (state.active && others.length === 0) this.#ports.connectedChanged(false);
     else await this.#deliver();
   }
 
@@ -142,24 +156,28 @@ export class TunnelLogic {
 
   async #welcome(socket: TunnelSocket, hello: Hello): Promise<void> {
     const { now, queue, asks, randomBytes } = this.#ports;
-    const isFirst = readySessions(this.#ports.sockets).length === 0;
+    const before = activeSessions(this.#ports.sockets);
+    const active = this.#ports.storage.node(hello.nodeId)?.holdsKey ?? false;
     this.#closeSessionsOf(hello, CLOSE.SUPERSEDED, 'a newer session of this node');
     const sessionId = `ses_${toBase64url(randomBytes(16))}`;
     const at = now();
     const { nodeId, bootId } = hello;
     socket.keep({
       ...{ phase: 'ready', sessionId, nodeId, bootId, since: at, seq: 0, heardAt: at },
-      ...{ lease: null, lapsed: false },
+      ...{ lease: null, lapsed: false, active, speaksOfItself: false },
     });
+    // T5. A standby stands on nothing, whatever it had before.
+    const lead = leadSession(activeSessions(this.#ports.sockets), at);
+    const leads = lead?.state.sessionId === sessionId;
     send(socket, {
       v: PROTOCOL_VERSION,
       type: 'welcome',
       sessionId,
       redialSpreadMs: REDIAL_SPREAD_MS,
       at,
-      outstanding: [...queue.ids(), ...asks.ids()],
+      outstanding: [...queue.idsFor(nodeId, leads), ...(leads ? asks.ids() : [])],
     });
-    if (isFirst) this.#ports.connectedChanged(true);
+    if (active && before.length === 0) this.#ports.connectedChanged(true);
     await this.#deliver();
   }
 
@@ -176,10 +194,59 @@ export class TunnelLogic {
         return;
       case 'lease-request':
         return send(socket, answerLease(this.#ports, { socket, state }, readySessions(sockets), now()));
+      case 'node-status':
+        return this.#nodeStatus({ socket, state }, frame);
       case 'report':
+        if (this.#ports.keys.settle(frame.commandId, frame.outcome, state.nodeId))
+          return this.#keySettled({ socket, state }, frame);
+        return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
       case 'observations':
         return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
     }
+  }
+
+  /** N5. What a node says of the key it holds is the truth about it: it alone can look. */
+  async #nodeStatus({ socket, state }: Session, frame: NodeStatus): Promise<void> {
+    const { storage, keys, standings, now } = this.#ports;
+    const gateway = storage.gateway();
+    const node = storage.node(state.nodeId);
+    if (gateway === null || node === null) return socket.close(CLOSE.REVOKED, 'not a node of this gateway');
+    storage.reported(state.nodeId, frame.addresses, frame.at - now(), now());
+    standings.changed();
+    const holds = frame.sealingKey !== null && frame.sealingKey === gateway.sealingKey;
+    if (holds !== node.holdsKey) {
+      keys.drop(state.nodeId);
+      storage.keyHeld(state.nodeId, holds, now());
+    }
+    this.#setActive({ socket, state: { ...state, speaksOfItself: true } }, holds);
+    await keys.plan();
+    await this.#deliver();
+  }
+
+  /** The outcome of a command about the gateway's key is stored: acknowledged, and what follows from it is done. */
+  async #keySettled({ socket, state }: Session, { commandId }: Report): Promise<void> {
+    const { queue, storage, keys, standings } = this.#ports;
+    queue.settle([commandId]);
+    standings.changed();
+    send(socket, { v: PROTOCOL_VERSION, type: 'report-ack', commandIds: [commandId] });
+    this.#setActive({ socket, state }, storage.node(state.nodeId)?.holdsKey ?? false);
+    await keys.plan();
+    await this.#deliver();
+  }
+
+  #setActive({ socket, state }: Session, active: boolean): void {
+    socket.keep({ ...state, active });
+    if (state.active !== active && this.#activeBut(state.sessionId).length === 0) this.#ports.connectedChanged(active);
+  }
+
+  #activeBut(sessionId: string): Session[] {
+    return activeSessions(this.#ports.sockets).filter(({ state }) => state.sessionId !== sessionId);
+  }
+
+  /** The node is revoked: its sessions end at once. */
+  revoke(nodeId: RelayNodeId): void {
+    this.#closeSessionsOf({ nodeId }, CLOSE.REVOKED, 'this node was removed from its gateway');
+    this.#ports.standings.changed();
   }
 
   #closeSessionsOf(node: Pick<Hello, 'nodeId'>, code: number, reason: string): void {

@@ -20,8 +20,12 @@ export const SessionState = z.discriminatedUnion('phase', [
     heardAt: EpochMs,
     /** Renewed in memory and here only (architecture ruling 13.9). */
     lease: z.strictObject({ epoch: z.int(), until: EpochMs }).nullable(),
-    /** Let its lease lapse with mutations unsettled: another one leads first. */
+    /** Let its lease lapse, or did not hear, with work to do: another one leads first. */
     lapsed: z.boolean(),
+    /** Holds the gateway's key: it may lead. Attachments of before are of nodes that did. */
+    active: z.boolean().default(true),
+    /** Sends `node-status`, and so knows `standing`. */
+    speaksOfItself: z.boolean().default(false),
   }),
 ]);
 export type SessionState = z.infer<typeof SessionState>;
@@ -53,6 +57,11 @@ export function readySessions(sockets: Sockets): Session[] {
   });
 }
 
+/** Those whose node holds the gateway's key: one leads, the others stand by. */
+export function activeSessions(sockets: Sockets): Session[] {
+  return readySessions(sockets).filter(({ state }) => state.active);
+}
+
 /** The process of a relay: the same node after a restart is another one. */
 export function incarnationOf(state: { nodeId: string; bootId: string }): string {
   return `${state.nodeId}/${state.bootId}`;
@@ -67,7 +76,7 @@ export function isAlive(session: Session, now: EpochMs): boolean {
 }
 
 /**
- * The session that commands go to: the lease's holder; without one the longest connected that is heard of and has not let a
+ * The session of `sessions`, all active, that commands go to: the lease's holder; without one the longest connected that is heard of and has not let a
  * lease lapse. A standby that joins changes nothing.
  */
 export function leadSession(sessions: readonly Session[], now: EpochMs): Session | null {

@@ -76,6 +76,8 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
       return { ...state, watching: null };
     case 'observe-account':
     case 'ensure-certificate':
+    case 'ensure-node-key':
+    case 'ensure-gateway-key':
       return state;
     default:
       return assertNever(value);

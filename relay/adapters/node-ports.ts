@@ -24,6 +24,8 @@ export function createNodePorts(reach: (point: Failpoint) => void): Ports {
   };
 }
 
+export const wallClock = (): number => Date.now();
+
 /** The moment as ISO text, for log lines. */
 export function isoNow(): string {
   return new Date(Date.now()).toISOString();

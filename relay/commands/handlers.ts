@@ -3,6 +3,7 @@ import { renderUserData } from '../bootstrap/render-user-data.ts';
 import type { Ledger } from '../enrolment/ledger.ts';
 import { makeToken } from '../enrolment/token.ts';
 import type { Turns } from '../enrolment/turns.ts';
+import type { Keyring } from '../keyring.ts';
 import type { ClusterDial } from '../kubernetes/connect.ts';
 import { watchAccess } from '../kubernetes/watch-access.ts';
 import type { Log } from '../log.ts';
@@ -12,6 +13,7 @@ import { observeAccount, observeInventory } from './accounts.ts';
 import { ensureAddress, ensureAddressReleased } from './addresses.ts';
 import { ensureBootstrap } from './bootstrap.ts';
 import { ensureCertificate } from './certificates.ts';
+import { ensureGatewayKey, ensureNodeKey, noKeyring } from './gateway-keys.ts';
 import type { Handlers } from './handler.ts';
 import { ensureIdentityMadeBy, type MakeIdentity } from './identity.ts';
 import { createMachineHandlers } from './machines.ts';
@@ -31,13 +33,16 @@ export type HandlerParts = {
   readonly dial: ClusterDial;
   readonly turns: Turns;
   readonly ledger: Ledger;
+  /** Asked for each time: it may come while the relay runs. */
   readonly enrolmentKey: Uint8Array;
   readonly site: () => EnrolmentSite;
   readonly makeIdentity: MakeIdentity;
+  /** Absent: the gateway has this one relay, and its key never moves. */
+  readonly keyring?: Keyring;
 };
 
 export function createHandlers(parts: HandlerParts): Handlers {
-  const { ports, log, dial, turns, ledger, enrolmentKey, site, makeIdentity } = parts;
+  const { ports, log, dial, turns, ledger, site, makeIdentity, keyring = noKeyring } = parts;
   const polls = createAccountPolls(ports, log);
   return {
     'observe-account': observeAccount,
@@ -50,7 +55,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
       touched: polls.touched,
       userDataFor: (order) => {
         const { authorityPem, addresses } = site();
-        const token = makeToken(enrolmentKey, order);
+        const token = makeToken(parts.enrolmentKey, order);
         const text = renderUserData({ ...order, relayAddresses: addresses, enrolmentCaPem: authorityPem, token });
         return Buffer.from(text);
       },
@@ -60,5 +65,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'ensure-node-removed': ensureNodeRemoved(dial),
     'ensure-member-removed': ensureMemberRemoved(dial),
     'ensure-certificate': ensureCertificate,
+    'ensure-node-key': ensureNodeKey(keyring),
+    'ensure-gateway-key': ensureGatewayKey(keyring),
   };
 }

@@ -27,7 +27,9 @@ export type SessionEvents = {
   readonly began: (welcome: Welcome, send: (frame: RelayFrame) => void) => void;
   /** The next frame is taken when this has resolved: a withdrawal must not overtake what it withdraws. */
   readonly delivered: (commands: readonly Command[], send: (frame: RelayFrame) => void) => Promise<void>;
-  readonly other: (frame: FrameOf<'report-ack' | 'observation-ack' | 'lease' | 'lease-refused' | 'withdraw'>) => void;
+  readonly other: (
+    frame: FrameOf<'report-ack' | 'observation-ack' | 'lease' | 'lease-refused' | 'withdraw' | 'standing'>,
+  ) => void;
   readonly ended: () => void;
 };
 

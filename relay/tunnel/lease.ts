@@ -17,8 +17,11 @@ export type Lease = {
   readonly ensure: (clusterId: string, subject: string, signal: AbortSignal) => Promise<boolean>;
   /** Whether `ensure` would answer at once. */
   readonly isFree: (clusterId: string, subject: string) => boolean;
-  /** While any hold lasts the lease is renewed, so that the steps of a command need not ask anew. */
-  readonly hold: () => () => void;
+  /**
+   * While any hold lasts the lease is renewed, so that the steps of a command need not ask anew.
+   * @param asks asks for it too: what stands for long without a mutation wants the edge to notice when this node falls silent
+   */
+  readonly hold: (asks?: boolean) => () => void;
   /** Null while it is not held. */
   readonly epoch: () => number | null;
   /** A session has begun; `send` is its way up. */
@@ -59,9 +62,10 @@ export function createLease({ clock, timers }: Ports, log: Log): Lease {
 
   return {
     epoch: () => (isHeld() ? state.epoch : null),
-    hold: () => {
+    hold: (asks = false) => {
       state.holds += 1;
       if (state.holds === 1 && isHeld()) next(LEASE_RENEW_MS);
+      if (asks && !isHeld() && state.asked.length === 0) request();
       let over = false;
       return () => {
         if (!over) state.holds -= 1;

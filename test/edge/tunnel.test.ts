@@ -87,13 +87,15 @@ test('[T3] a counter that does not rise closes both copies with 4008 and locks t
   expect(await original.closing()).toBe(CLOSE.CLONE_DETECTED);
   const later = await FakeRelay.join(node, 8);
   expect(await later.closing()).toBe(CLOSE.CLONE_DETECTED);
-  expect((await gatewayAt('gw_cloned').view())?.conditions).toMatchObject([{ type: 'CloneDetected', status: 'True' }]);
+  const clones = async () =>
+    (await gatewayAt('gw_cloned').view())?.conditions.filter(({ type }) => type === 'CloneDetected');
+  expect(await clones()).toMatchObject([{ status: 'True' }]);
   const codeHash = await sha256('unlock');
   await gatewayAt('gw_cloned').renewPairingCode(codeHash, Date.now() + 60_000);
   const again = await pairNode('gw_cloned', codeHash, node);
   expect(again.nodeId).toBe(node.nodeId);
   await (await FakeRelay.join(again, 9)).next('welcome');
-  expect((await gatewayAt('gw_cloned').view())?.conditions).toEqual([]);
+  expect(await clones()).toEqual([]);
 });
 
 test('[T4] the newest session of a node wins, and the older is closed with 4001', async () => {

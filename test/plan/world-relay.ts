@@ -127,6 +127,8 @@ export class WorldRelay {
         return this.settle(command.commandId, this.kubernetes.perform(body));
       case 'observe-account':
       case 'ensure-certificate':
+      case 'ensure-node-key':
+      case 'ensure-gateway-key':
         throw new Error(`a cluster never asks ${body.verb}`);
     }
   }

@@ -39,6 +39,8 @@ export async function relay(handlers: Partial<Handlers>, disk = testDisk()) {
     'ensure-node-removed': unused,
     'ensure-member-removed': unused,
     'ensure-certificate': unused,
+    'ensure-node-key': unused,
+    'ensure-gateway-key': unused,
     ...handlers,
   };
   const vault = { open: unused, seal: unused };
