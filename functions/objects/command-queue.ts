@@ -68,11 +68,12 @@ export function commandQueue(sql: Sql) {
       sql.transaction(() => {
         for (const id of ids) sql.run('UPDATE queue SET receipt_at = ? WHERE command_id = ?', at, id);
       }),
-    settle: (ids: readonly CommandId[]) =>
+    /** @param by the incarnation that told the outcome; null when nobody did */
+    settle: (ids: readonly CommandId[], by: string | null = null, now: EpochMs = 0) =>
       sql.transaction(() => {
         for (const id of ids) {
           sql.run('DELETE FROM queue WHERE command_id = ?', id);
-          settleExposure(sql, id);
+          settleExposure(sql, id, by, now);
         }
       }),
     withdraw: (ids: readonly CommandId[], now: EpochMs) =>

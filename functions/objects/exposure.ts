@@ -19,9 +19,13 @@ export function expose(sql: Sql, command: Command, incarnation: string): void {
   );
 }
 
-/** Its outcome is known: whoever had it is through. */
-export function settleExposure(sql: Sql, id: CommandId): void {
-  sql.run('DELETE FROM exposure WHERE command_id = ?', id);
+/**
+ * Its outcome is known: `by`, who told it, is through. A request of another incarnation, of a process that died above all, may
+ * be under way a while longer.
+ */
+export function settleExposure(sql: Sql, id: CommandId, by: string | null, now: EpochMs): void {
+  if (by !== null) sql.run('DELETE FROM exposure WHERE command_id = ? AND incarnation = ?', id, by);
+  endExposure(sql, id, now);
 }
 
 /** Superseded or withdrawn: it may be under way a while longer. */

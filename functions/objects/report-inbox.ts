@@ -1,14 +1,14 @@
 // What relays report, on its way to the clusters: in order, several frames at once, acknowledged only after the cluster has
 // stored it (C3, C9). What fails is not acknowledged, and the relay repeats it.
 import type { CommandId, CommandOutcome } from '../../shared/command.ts';
-import { ClusterId } from '../../shared/ids.ts';
+import { ClusterId, type EpochMs } from '../../shared/ids.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { encodeFrame, PROTOCOL_VERSION, type RelayFrame } from '../../shared/tunnel-frame.ts';
 import { type LogRecord, messageOf } from '../log.ts';
 import type { Asks } from './asks.ts';
 import type { CommandQueue } from './command-queue.ts';
 import { SingleFlight } from './single-flight.ts';
-import { readySessions, type Sockets, type TunnelSocket } from './tunnel-session.ts';
+import { incarnationOf, readySessions, type Sockets, type TunnelSocket } from './tunnel-session.ts';
 
 /** Frames that wait. Beyond, a frame is dropped: unacknowledged, it comes again. */
 const FRAMES_MAX = 500;
@@ -23,6 +23,7 @@ type Settled = { readonly commandId: CommandId; readonly outcome: CommandOutcome
 type Letter = { readonly settled: Settled[]; readonly observed: Observation[] };
 
 export type InboxPorts = {
+  now(): EpochMs;
   readonly sockets: Sockets;
   readonly queue: CommandQueue;
   readonly asks: Asks;
@@ -109,7 +110,7 @@ export class ReportInbox {
     if (frame.type === 'report') {
       const owner = this.#ownerOf(frame.commandId);
       if (owner !== null && failed.has(owner)) return;
-      this.#ports.queue.settle([frame.commandId]);
+      this.#ports.queue.settle([frame.commandId], incarnationAt(socket), this.#ports.now());
       socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'report-ack', commandIds: [frame.commandId] }));
       this.#tellOthers(socket, frame.commandId);
       return;
@@ -141,4 +142,9 @@ export class ReportInbox {
 function sessionIdOf(socket: TunnelSocket): string | null {
   const state = socket.state();
   return state.phase === 'ready' ? state.sessionId : null;
+}
+
+function incarnationAt(socket: TunnelSocket): string | null {
+  const state = socket.state();
+  return state.phase === 'ready' ? incarnationOf(state) : null;
 }

@@ -26,7 +26,7 @@ export function createAccountClients(
   allowed: readonly string[] | null,
 ): AccountClients {
   const clients = new Map<AccountId, { readonly key: string; readonly client: MaasClient }>();
-  const gateOf = createRegionGates(ports.clock.now);
+  const gateOf = createRegionGates(ports.clock.monotonicMs);
   return async (account, openSecret) => {
     const { accountId, caBundlePem, sealedKey } = account;
     const endpoint = normaliseEndpoint(account.endpoint);
