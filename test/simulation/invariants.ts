@@ -143,6 +143,7 @@ export class Invariants {
     this.onCommit(before, state);
     this.i10NoRevival(record, before, state);
     this.i11ReadyIsKubernetesWord(state);
+    this.i12OneMemberAtATime(state);
     this.#audit.committed(record, state);
   }
 
@@ -163,6 +164,15 @@ export class Invariants {
       const said = this.#world.kubernetes.everReady.has(machine.held.hostname);
       if (!said) this.#violate('I11', `${machine.held.hostname} is called Ready, and Kubernetes never said so`);
     }
+  }
+
+  /** At most one machine is joining the control plane. */
+  i12OneMemberAtATime(state: ClusterState): void {
+    const joining = state.machines.filter(
+      ({ role, document, readyAt, leaving }) =>
+        role === 'control-plane' && document !== null && readyAt === null && leaving === null,
+    );
+    if (joining.length > 1) this.#violate('I12', `${joining.map(({ slot }) => slot).join(' and ')} join at once`);
   }
 
   #noAddressLeaked(): void {

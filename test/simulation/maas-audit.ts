@@ -50,14 +50,27 @@ export class MaasAudit {
     const generations = new Map<ClusterId, number>();
     this.#settled.set(node.name, settled);
     this.#generations.set(node.name, generations);
+    const rose = (clusterId: ClusterId, generation: number): void => {
+      generations.set(clusterId, Math.max(generation, generations.get(clusterId) ?? -1));
+    };
     node.disk.onAppended.push((name, bytes) => {
       if (name !== JOURNAL_FILE) return;
       for (const record of decodeJournal(bytes).records) {
-        if (record.kind === 'settled') settled.set(record.commandId, JSON.stringify(record.outcome));
-        if (record.kind === 'generation')
-          generations.set(record.clusterId, Math.max(record.generation, generations.get(record.clusterId) ?? -1));
+        if (record.kind === 'settled')
+          this.#settledOnce(node, settled, record.commandId, JSON.stringify(record.outcome));
+        if (record.kind === 'generation') rose(record.clusterId, record.generation);
+        if (record.kind === 'accepted' && record.command.clusterId !== null)
+          rose(record.command.clusterId, record.command.generation);
       }
     });
+  }
+
+  /** I7: what is settled once stays so. */
+  #settledOnce(node: RelayNode, settled: Map<CommandId, string>, commandId: CommandId, outcome: string): void {
+    const before = settled.get(commandId);
+    if (before !== undefined && before !== outcome && !node.wasDamaged)
+      this.#world.site.violate('I7', `${node.name} settles ${commandId} a second time, otherwise`);
+    settled.set(commandId, outcome);
   }
 
   /** Each commit of a cluster's object. */
@@ -91,16 +104,19 @@ export class MaasAudit {
     this.#i5EpochsInOrder(`${cluster}/${subject}`, intent, call);
     const dot = subject.lastIndexOf('.');
     const claim = `slipway/${GATEWAY_ID}/${cluster}/${subject.slice(0, dot)}/${subject.slice(dot + 1)}`;
-    if (what !== 'allocate') this.#i4OnlyOwnMachines(what, systemId, claim);
+    // Ruling 13.2 a: a person may have given the machine back a moment ago; then the deploy takes it under its own claim.
+    const takesAnew = what === 'deploy' && lastOf(call.fields, 'agent_name') === claim;
+    if (what !== 'allocate') this.#i4OnlyOwnMachines(what, systemId, claim, takesAnew);
+    if (what === 'release') this.#i12QuorumIsKept(cluster, systemId);
   }
 
   /** MAAS can't refuse it for us: what would change a machine must be of the very claim. */
-  #i4OnlyOwnMachines(what: string, systemId: string, claim: string): void {
+  #i4OnlyOwnMachines(what: string, systemId: string, claim: string, takesAnew: boolean): void {
     const machine = this.#world.region.machines.get(systemId);
     if (machine === undefined) return;
     // Somebody else's machine: MAAS refuses. A Ready one: releasing it does nothing.
     if (machine.owner !== null && machine.owner !== MAAS_USER) return;
-    if (machine.owner === null && what !== 'deploy') return;
+    if (machine.owner === null && (what !== 'deploy' || takesAnew)) return;
     if (machine.owner === null && machine.status !== 'Ready') return;
     const standing = claimOfMachine(machine);
     const going = machine.status === 'Releasing' || machine.status === 'Disk erasing';
@@ -109,6 +125,24 @@ export class MaasAudit {
       'I4',
       `${what} of ${systemId} for ${claim}, which stands under ${String(standing)} (${machine.status})`,
     );
+  }
+
+  /** Giving back a member that lives must not cost a living cluster its quorum. */
+  #i12QuorumIsKept(cluster: string, systemId: string): void {
+    const found = this.#world.kubernetes.clusterOf(systemId);
+    const registration = found?.running.get(systemId);
+    const id = ClusterId.safeParse(cluster);
+    const state = id.success ? this.#world.record(id.data)?.state : null;
+    if (found == null || registration?.role !== 'control-plane' || state?.intent.kind !== 'present') return;
+    const members = found.etcd.members();
+    const up = members.filter((member) => member.up);
+    const left = up.filter(({ name }) => name !== registration.name).length;
+    const quorum = Math.floor(members.length / 2) + 1;
+    if (up.length >= quorum && left < quorum && members.some(({ name }) => name === registration.name))
+      this.#world.site.violate(
+        'I12',
+        `${systemId} is given back and its cluster loses quorum (${left} of ${members.length})`,
+      );
   }
 
   #i5EpochsInOrder(subject: string, intent: Intent, call: MaasCall): void {

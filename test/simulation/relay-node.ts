@@ -156,7 +156,8 @@ export class RelayNode {
     const opened = await openJournal(disk, now, { salvage: false });
     if (opened.ok) return opened.value.journal;
     if (opened.error.code !== 'corrupt') return null;
-    this.wasDamaged = true;
+    if (!this.wasDamaged)
+      this.parts.site.violate('I8', `${this.name} finds its journal damaged, and no disk has rotted`);
     const salvaged = await openJournal(disk, now, { salvage: true });
     return salvaged.ok ? salvaged.value.journal : null;
   }

@@ -1,2 +1,92 @@
+// Bugs of the objects.
 import type { Mutant } from './mutant.ts';
-export const EDGE_MUTANTS: readonly Mutant[] = [];
+
+const INBOX = 'functions/objects/report-inbox.ts';
+const LOGIC = 'functions/objects/cluster-logic.ts';
+
+export const EDGE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'acked-before-stored',
+    bug: 'a report is acknowledged though the cluster did not store it',
+    patches: [{ file: INBOX, from: '      if (owner !== null && failed.has(owner)) return;\n', to: '' }],
+  },
+  {
+    name: 'standbys-hear-nothing',
+    bug: 'a relay that stands by is not told that another has settled its command',
+    patches: [{ file: INBOX, from: '      this.#tellOthers(socket, frame.commandId);\n', to: '' }],
+    argument:
+      'The relay looks again after it has waited for the lease (stale-look-after-the-lease), so either of the two keeps it safe; together with that mutant it is killed by the seeds of failover.',
+  },
+  {
+    name: 'alarm-is-not-set-again',
+    bug: 'a woken object that fails goes back to sleep for good',
+    patches: [
+      {
+        file: LOGIC,
+        from: '    } finally {\n      this.#armWhatever();\n    }\n  }\n\n  /** Folds',
+        to: '    }\n  }\n\n  /** Folds',
+      },
+      { file: LOGIC, from: '    this.#arm();\n    this.#drainInBackground();', to: '    this.#drainInBackground();' },
+      {
+        file: LOGIC,
+        from: '    } finally {\n      this.#armWhatever();\n    }\n  }\n\n  #arm',
+        to: '    } finally {\n      void 0;\n    }\n  }\n\n  #arm',
+      },
+    ],
+  },
+  {
+    name: 'lease-to-everybody',
+    bug: 'the edge grants the lease while another holds it',
+    patches: [
+      {
+        file: 'functions/objects/lease.ts',
+        from: '  if (runsUntil > now) {',
+        to: '  if (runsUntil > now + 3_600_000) {',
+      },
+    ],
+  },
+  {
+    name: 'exposure-is-not-kept',
+    bug: 'nobody remembers who may be changing what, so a new leader is given no guards',
+    patches: [
+      {
+        file: 'functions/objects/exposure.ts',
+        from: 'if (command.clusterId === null || !isMutation(command.body.verb)) return;',
+        to: 'if (command.clusterId === null || isMutation(command.body.verb)) return;',
+      },
+    ],
+  },
+  {
+    name: 'outbox-emptied-before-delivery',
+    bug: 'an effect leaves the outbox before the gateway has it',
+    patches: [
+      {
+        file: 'functions/objects/run-effects.ts',
+        from: '    const outcome = await carryOut(',
+        to: '    storage.delivered(lane, batch.map((row) => row.id));\n    const outcome = await carryOut(',
+      },
+    ],
+  },
+  {
+    name: 'state-without-effects',
+    bug: 'state and outbox are not kept together: an object that is lost forgets what it decided to do',
+    patches: [
+      {
+        file: 'functions/objects/cluster-storage.ts',
+        from: '        for (const effect of effects) addEffect(sql, effect);',
+        to: "        for (const effect of effects) if (effect.kind !== 'withdraw-commands') addEffect(sql, effect);",
+      },
+    ],
+  },
+  {
+    name: 'facts-before-the-cluster',
+    bug: 'the cluster takes the relay for its clock: an old outcome counts twice',
+    patches: [
+      {
+        file: LOGIC,
+        from: "kind: 'command-settled', at, commandId, outcome })),",
+        to: "kind: 'command-settled', at: at + 3_600_000, commandId, outcome })),",
+      },
+    ],
+  },
+];

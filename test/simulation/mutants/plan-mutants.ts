@@ -1,2 +1,174 @@
+// Bugs of the planner.
 import type { Mutant } from './mutant.ts';
-export const PLAN_MUTANTS: readonly Mutant[] = [];
+
+const LEAVING = 'functions/plan/plan-leaving.ts';
+const OUTCOME = 'functions/plan/apply-outcome.ts';
+const SAFETY = 'functions/plan/control-plane-safety.ts';
+const TEARDOWN = 'functions/plan/plan-teardown.ts';
+
+export const PLAN_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'end-keeps-the-generation',
+    bug: 'deletion raises no generation, so late commands of before may still act',
+    patches: [
+      {
+        file: 'functions/plan/apply-event.ts',
+        from: 'generation: state.generation + 1, intent',
+        to: 'generation: state.generation, intent',
+      },
+    ],
+  },
+  {
+    name: 'gone-when-asked',
+    bug: 'a machine counts as gone as soon as MAAS was asked to take it',
+    patches: [
+      {
+        file: LEAVING,
+        from: "if (leaving.askedAt === null || standing(machine) !== 'free') return;",
+        to: 'if (leaving.askedAt === null) return;',
+      },
+    ],
+  },
+  {
+    name: 'doubt-is-short',
+    bug: 'a claim with an unknown outcome is not looked up any longer',
+    patches: [
+      { file: LEAVING, from: '    if (leaving.askedAt < doubtUntil(machine.doubt, draft.waits)) return;\n', to: '' },
+      { file: LEAVING, from: 'return leaving.askedAt >= until ? null', to: 'return leaving.askedAt >= 0 ? null' },
+    ],
+  },
+  {
+    name: 'unknown-is-failed',
+    bug: 'an allocate without an outcome leaves no doubt',
+    patches: [
+      {
+        file: OUTCOME,
+        from: "  if (name.verb === 'ensure-allocated' && unknown) {",
+        to: "  if (name.verb === 'ensure-allocated' && unknown && at === 0) {",
+      },
+    ],
+  },
+  {
+    name: 'withdrawn-leaves-no-doubt',
+    bug: 'a withdrawn allocate counts as never begun',
+    patches: [
+      {
+        file: 'functions/plan/draft.ts',
+        from: "if (name?.verb === 'ensure-allocated' && machine !== undefined && machine.doubt === null) {",
+        to: "if (name?.verb === 'ensure-allocated' && machine !== undefined && machine.doubt !== null) {",
+      },
+    ],
+  },
+  {
+    name: 'attempts-are-reused',
+    bug: 'a replacement stands under the claim of the machine it replaces',
+    patches: [
+      {
+        file: 'functions/plan/plan-choice.ts',
+        from: '  const attempt = memory.lastAttempt + 1;',
+        to: '  const attempt = Math.max(1, memory.lastAttempt);',
+      },
+    ],
+  },
+  {
+    name: 'ready-when-deployed',
+    bug: "MAAS's Deployed counts as Ready",
+    patches: [
+      {
+        file: 'functions/plan/apply-fact.ts',
+        from: '  return { ...machine, maas: { ...now, since: same ? known.since : at, at } };',
+        to: "  return { ...machine, readyAt: now.status === 'deployed' ? at : machine.readyAt, maas: { ...now, since: same ? known.since : at, at } };",
+      },
+    ],
+  },
+  {
+    name: 'control-planes-join-at-once',
+    bug: 'the next control plane does not wait for the one before',
+    patches: [
+      { file: SAFETY, from: '  if (behind !== undefined) return wait(`${nameOf(behind)} to be Ready`);\n', to: '' },
+      {
+        file: SAFETY,
+        from: '  if (state.etcd !== null) return etcdSettled(state.etcd.members, begun.length);',
+        to: '  if (begun.length > 0) return ok(null);\n  if (state.etcd !== null) return etcdSettled(state.etcd.members, begun.length);',
+      },
+    ],
+  },
+  {
+    name: 'quorum-does-not-matter',
+    bug: 'a member is given back whatever that leaves',
+    patches: [
+      {
+        file: SAFETY,
+        from: '  if (nowEnough && thenEnough) return ok(null);',
+        to: '  if (nowEnough || !thenEnough) return ok(null);',
+      },
+    ],
+  },
+  {
+    name: 'deleted-with-the-address-held',
+    bug: 'the virtual address is not given back',
+    patches: [
+      {
+        file: TEARDOWN,
+        from: '  if (address !== null && asked) {',
+        to: '  if (address !== null && asked && address.fqdn === undefined) {',
+      },
+    ],
+  },
+  {
+    name: 'deleted-with-machines-held',
+    bug: 'deletion does not wait for the machines',
+    patches: [
+      {
+        file: TEARDOWN,
+        from: 'draft.state.machines.every((machine) => machine.leaving?.goneAt != null)',
+        to: 'draft.state.machines.every((machine) => machine.leaving != null)',
+      },
+    ],
+  },
+  {
+    name: 'lost-race-forgets-the-doubt',
+    bug: 'a claim that lost its race is forgotten though an earlier answer was lost',
+    patches: [
+      {
+        file: 'functions/plan/plan-claims.ts',
+        from: '    if (machine.doubt === null) forget(draft, machine);',
+        to: '    if (machine.doubt === null || machine.held === null) forget(draft, machine);',
+      },
+    ],
+  },
+  {
+    name: 'no-moment-to-wake-at',
+    bug: 'a plan that waits names no moment to plan again',
+    patches: [
+      {
+        file: 'functions/plan/wake-at.ts',
+        from: '  if (moments.length > 0) return Math.min(...moments);',
+        to: '  if (moments.length > 3) return Math.min(...moments);',
+      },
+      {
+        file: 'functions/plan/wake-at.ts',
+        from: 'return isAtRest(state) ? null :',
+        to: 'return isAtRest(state) || moments.length > 0 ? null :',
+      },
+    ],
+  },
+  {
+    name: 'teardown-leaves-commands-standing',
+    bug: 'what was asked for before the end is not withdrawn',
+    patches: [
+      { file: TEARDOWN, from: '  withdraw(draft, older);', to: '  withdraw(draft, older.slice(older.length));' },
+    ],
+  },
+  {
+    name: 'revived-by-late-allocate',
+    bug: 'a machine that comes late to a slot that is given up fills it again',
+    patches: [
+      {
+        file: OUTCOME,
+        from: '  const leaving = record.leaving === null ? null : { ...record.leaving, askedAt: null, goneAt: null };',
+        to: '  const leaving = null;',
+      },
+    ],
+  },
+];
