@@ -5,6 +5,7 @@ export const HELP = `slipway-relay connects a datacentre's MAAS to a Slipway con
 Usage: slipway-relay <command> [options]
 
 Commands:
+  install      make a gateway: ask and write pcg.yaml, check everything, install on this host
   pair         turn this host into a node of a gateway, with the one-time code the console shows
   run          serve: keep the tunnel, carry out commands, let machines enrol
   doctor       check everything this relay needs, and say what to do about what is missing
@@ -56,4 +57,36 @@ each that fails. Changes nothing; may run beside a relay that serves.
   --json   print the checks as one line of JSON
 
 Exit status: 0 all well; 1 a check failed; 2 wrong use.
+`;
+
+export const INSTALL_HELP = `Usage: slipway-relay install -o true [--out DIR] [flags]
+       slipway-relay install --check -c pcg.yaml [--host] [--json] [flags]
+       slipway-relay install -s true -c pcg.yaml --host [flags]
+
+Makes a gateway. -o asks, checks each answer, and writes DIR/NAME-TIMESTAMP/pcg.yaml (0600) with no secret in plain.
+--check looks at everything an install needs and lists all that is missing. -s checks the same and installs; run again
+after a failure, with an edited file if need be, it carries on. \`install\` may be left out before -o and -s.
+
+  -o, --interactive [true]   ask, at a terminal
+  -s, --silent [true]        ask nothing, and install from the file
+  -c, --config-file FILE     pcg.yaml
+  --check                    only check; changes nothing
+  --host                     install on this host, under systemd. This build can do no other: without it, -s ends with 3
+  --out DIR                  where -o writes (default: this folder; in a container /opt/slipway)
+  --https_proxy URL          these five win over the file, and answer their question of -o
+  --http_proxy URL
+  --no_proxy LIST            networks, addresses, hosts, .domains; comma-separated
+  --pod_cidr CIDR
+  --svc_ip_range CIDR
+  --passphrase-file FILE     opens, or seals, the secrets in pcg.yaml (else SLIPWAY_PASSPHRASE, else it is asked for)
+  --prefix DIR               with --host: put everything below DIR
+  --no-start                 with --host: don't start the service
+  --json                     with --check: one line of JSON
+  -h, --help                 this text
+
+Environment: SLIPWAY_API_KEY (makes the gateway and its default cloud account; never written), SLIPWAY_PASSPHRASE,
+SLIPWAY_CONSOLE (suggested by -o), SLIPWAY_CA_FILE, SLIPWAY_HOST_DIR (what --out is called outside the container).
+
+Exit status: 0 done, or all checks well; 1 something is wrong, all of it is printed with what to do; 2 wrong use;
+3 all checks passed, but this build can't install on MAAS machines.
 `;

@@ -10,6 +10,7 @@ import { readPairingCodeInput } from './adapters/read-pairing-code.ts';
 import type { ConfigProblem } from './config.ts';
 import { diagnose, printChecks } from './doctor.ts';
 import { DOCTOR_HELP, HELP, PAIR_HELP, RUN_HELP } from './help.ts';
+import { isInstallFlag } from './install/arguments.ts';
 import { reasonOf } from './log.ts';
 import { pair } from './pair.ts';
 import { run } from './run.ts';
@@ -43,6 +44,11 @@ type Values = ReturnType<typeof parse>['values'];
 const parse = (args: string[]) => parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true });
 
 async function main(args: string[]): Promise<number> {
+  if (args[0] === 'install' || isInstallFlag(args[0])) {
+    // Only then: a relay that serves needs no prompts in its memory.
+    const { install } = await import('./install/install.ts');
+    return install(args[0] === 'install' ? args.slice(1) : args, process.env, import.meta.filename);
+  }
   let parsed: ReturnType<typeof parse>;
   try {
     parsed = parse(args);

@@ -1,38 +1,63 @@
-// One POST of JSON to the console, through the proxy if one is set. Used by pairing; the tunnel carries all the rest.
-import { request } from 'undici';
+// One call with JSON to the console, through the proxy if one is set. Used by pairing and by the installer; the tunnel carries
+// all the rest.
+import { type Dispatcher, request } from 'undici';
 import { err, ok } from '../../shared/result.ts';
 import type { ProxySettings } from '../config.ts';
+import type { CallConsole } from '../install/console-api.ts';
 import { reasonOf } from '../log.ts';
 import type { PostJson } from '../pair.ts';
 import { dispatcherFor } from './proxy.ts';
 
-const ANSWER_MS_MAX = 20_000;
-const ANSWER_BYTES_MAX = 65_536;
+type Bounds = { readonly answerMsMax: number; readonly answerBytesMax: number };
+const PAIRING: Bounds = { answerMsMax: 20_000, answerBytesMax: 65_536 };
+/** A cloud account is tried on MAAS before the answer (API_ASK_MS_MAX, 45 s); a page of 200 gateways is some 400 KB. */
+const CALLING: Bounds = { answerMsMax: 60_000, answerBytesMax: 4 * 1_048_576 };
 
 /** @param ca all authorities to trust */
 export function createPostJson(proxy: ProxySettings, ca: string[], agent: string): PostJson {
-  return async (url, body) => {
-    const dispatcher = dispatcherFor(url, proxy, ca);
-    try {
-      const answer = await request(url, {
-        dispatcher,
-        method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json', 'user-agent': agent },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(ANSWER_MS_MAX),
-      });
-      return ok({ status: answer.statusCode, body: parseJson(await answer.body.text()) });
-    } catch (error) {
-      return err({ detail: describe(error) });
-    } finally {
-      await dispatcher.destroy();
-    }
+  return (url, body) =>
+    send(url, { method: 'POST', body, headers: { 'user-agent': agent } }, dispatcherFor(url, proxy, ca), PAIRING);
+}
+
+/** The same with an API key. @param ca all authorities to trust */
+export function createCallConsole(proxy: ProxySettings, ca: string[], agent: string): CallConsole {
+  return ({ method, url, bearer, body, repeatKey }) => {
+    const repeat = repeatKey === undefined ? {} : { 'idempotency-key': repeatKey };
+    const headers = { 'user-agent': agent, authorization: `Bearer ${bearer}`, ...repeat };
+    return send(url, { method, body, headers }, dispatcherFor(url, proxy, ca), CALLING);
   };
 }
 
+type Outgoing = {
+  readonly method: 'GET' | 'POST';
+  /** Undefined: none. */
+  readonly body: unknown;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** Ends the dispatcher. */
+async function send(url: string, { method, body, headers }: Outgoing, dispatcher: Dispatcher, bounds: Bounds) {
+  const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+  const type = body === undefined ? {} : { 'content-type': 'application/json' };
+  try {
+    const answer = await request(url, {
+      dispatcher,
+      method,
+      headers: { ...type, accept: 'application/json', ...headers },
+      ...sent,
+      signal: AbortSignal.timeout(bounds.answerMsMax),
+    });
+    return ok({ status: answer.statusCode, body: parseJson(await answer.body.text(), bounds.answerBytesMax) });
+  } catch (error) {
+    return err({ detail: describe(error) });
+  } finally {
+    await dispatcher.destroy();
+  }
+}
+
 /** Undefined for what is not JSON: the caller's schema refuses it. */
-function parseJson(text: string): unknown {
-  if (text.length > ANSWER_BYTES_MAX) return undefined;
+function parseJson(text: string, bytesMax: number): unknown {
+  if (text.length > bytesMax) return undefined;
   try {
     return JSON.parse(text);
   } catch (error) {
