@@ -119,6 +119,8 @@ test('every source is used', () => {
     'test/lab/main.ts',
     'test/demo/main.ts',
     'test/run-all.ts',
+    // Bundled in the Worker's place, by its path (test/support/edge-process.ts).
+    'test/edge/failpoint-worker.ts',
     'test/vitest.config.ts',
     'migrations/drizzle.config.ts',
   ]);

@@ -25,6 +25,10 @@ export type ControlPlaneOptions = {
   /** A free port when left out. */
   readonly port?: number;
   readonly waits?: Partial<EdgeWaits>;
+  /** What relays dial when it is not the address listened on, such as a proxy's. */
+  readonly publicOrigin?: string;
+  /** Another entry than the product's, and what it needs of environment. */
+  readonly worker?: { readonly entry: string; readonly environment: Readonly<Record<string, string>> };
   /** What the Worker logs; dropped when left out. */
   log?(line: string): void;
 };
@@ -36,10 +40,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   const url = `http://127.0.0.1:${port}`;
   const before = { SIGINT: process.listeners('SIGINT'), SIGTERM: process.listeners('SIGTERM') };
   const miniflare = new Miniflare(
-    miniflareOptions(options, port, await bundleWorker(), {
+    miniflareOptions(options, port, await bundleWorker(options.worker?.entry ?? BINDINGS.main), {
+      ...options.worker?.environment,
       SETUP_SECRET: secrets.setupSecret,
       COMMAND_KEY: secrets.commandKey,
-      PUBLIC_ORIGIN: url,
+      PUBLIC_ORIGIN: options.publicOrigin ?? url,
       WAITS: JSON.stringify(options.waits ?? {}),
     }),
   );
@@ -94,9 +99,9 @@ function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: st
   };
 }
 
-async function bundleWorker(): Promise<string> {
+async function bundleWorker(entry: string): Promise<string> {
   const built = await build({
-    entryPoints: [join(ROOT, BINDINGS.main)],
+    entryPoints: [join(ROOT, entry)],
     bundle: true,
     write: false,
     format: 'esm',
@@ -106,7 +111,7 @@ async function bundleWorker(): Promise<string> {
     logLevel: 'error',
   });
   const file = built.outputFiles[0];
-  if (file === undefined) throw new Error('esbuild made no bundle of functions/worker.ts');
+  if (file === undefined) throw new Error('esbuild made no bundle of the worker');
   return file.text;
 }
 
