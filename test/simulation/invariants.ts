@@ -87,6 +87,8 @@ export class Invariants {
       for (const machine of state?.machines ?? []) {
         if (machine.held === null || machine.leaving?.goneAt != null) continue;
         held.add(machine.held.systemId);
+        // A person took it, and the cluster says so: it is kept while the cluster can't do without it.
+        if (machine.maas?.ours === false || machine.maas?.unowned === true) continue;
         if (!owned.has(machine.held.systemId) && machine.leaving === null && state !== null && this.#isSettled(state))
           this.#violate('I3', `${machine.held.systemId} fills slot ${machine.slot} and is not ours in MAAS`);
       }

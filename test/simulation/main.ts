@@ -10,6 +10,7 @@ import { outsideOfPromises } from './microtasks.ts';
 import { runMutants } from './mutant-hunt.ts';
 import { runSeed } from './run-seed.ts';
 import { scenarioOf, WORKLOADS } from './scenario.ts';
+import { runSoak } from './soak.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,6 +26,8 @@ const { values } = parseArgs({
     'crash-points': { type: 'boolean', default: false },
     pairs: { type: 'string', default: '0' },
     mutants: { type: 'boolean', default: false },
+    soak: { type: 'boolean', default: false },
+    days: { type: 'string', default: '30' },
   },
 });
 
@@ -42,6 +45,8 @@ async function main(): Promise<boolean> {
       threads,
       json: values.json,
     });
+  if (values.soak)
+    return runSoak({ days: Number(values.days), seeds: Number(values.seeds ?? 1), start: Number(values.start) });
   return runMany({ seeds: Number(values.seeds ?? 100), start: Number(values.start), threads, json: values.json });
 }
 

@@ -1,0 +1,84 @@
+// The seeds that once found a bug, some fresh ones, and what the simulator promises of itself.
+
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { clusterStorage } from '../../functions/objects/cluster-storage.ts';
+import { corpus } from './many-seeds.ts';
+import { outsideOfPromises } from './microtasks.ts';
+import { MUTANTS } from './mutants/mutants.ts';
+import { ObjectStorage } from './object-storage.ts';
+import { runSeed, type SeedResult } from './run-seed.ts';
+import { scenarioOf, WORKLOADS } from './scenario.ts';
+
+const storm = (seed: number): Promise<SeedResult> =>
+  outsideOfPromises(() => runSeed(scenarioOf(seed, { withFaults: true })));
+
+test('seeds that once found a bug find none', { timeout: 60_000 }, async () => {
+  for (const seed of corpus())
+    expect({ seed, violations: (await storm(seed)).violations }).toEqual({ seed, violations: [] });
+});
+
+test('a hundred seeds break nothing', { timeout: 120_000 }, async () => {
+  for (let seed = 1; seed <= 100; seed += 1) {
+    const { violations } = await storm(seed);
+    expect({ replay: `npm run simulate -- --seed ${seed} --trace`, violations }).toMatchObject({ violations: [] });
+  }
+});
+
+test('a seed is the same life each time', async () => {
+  const [one, again] = [await storm(7), await storm(7)];
+  expect({ hash: again.hash, events: again.events }).toEqual({ hash: one.hash, events: one.events });
+  expect((await storm(8)).hash).not.toBe(one.hash);
+});
+
+test('without faults every workload comes to the end that was asked for', async () => {
+  for (const workload of WORKLOADS) {
+    const { violations, endings } = await outsideOfPromises(() =>
+      runSeed(scenarioOf(3, { workload, withFaults: false })),
+    );
+    expect({ workload, violations }).toEqual({ workload, violations: [] });
+    // Machines that fail in a row may end a cluster with a reason.
+    const ends = workload === 'replace' ? /^(provisioned|deleted|failed )/ : /^(provisioned|deleted|aborted)$/;
+    for (const ending of endings) expect(ending).toMatch(ends);
+  }
+});
+
+test('a relay lost at any of twenty moments of a creation leaks nothing', { timeout: 60_000 }, async () => {
+  const scenario = scenarioOf(2, { workload: 'create-one', withFaults: false });
+  const whole = await outsideOfPromises(() => runSeed(scenario, { recordPoints: true }));
+  const points = whole.points.flatMap(({ kind }, point) => (kind === 'relay' ? [point] : []));
+  for (let at = 0; at < points.length; at += Math.ceil(points.length / 20)) {
+    const plan = [{ point: points[at] ?? 0, blow: 'relay-lost' as const }];
+    const { violations } = await outsideOfPromises(() => runSeed(scenario, { plan }));
+    expect({ plan, violations }).toEqual({ plan, violations: [] });
+  }
+});
+
+test('the writes of a turn are kept together, or not at all', () => {
+  const storage = new ObjectStorage();
+  clusterStorage(storage).open();
+  storage.commit();
+  storage.run("INSERT INTO lane (name, failures, retry_at) VALUES ('gateway', 1, 2)");
+  expect(() =>
+    storage.transaction(() => {
+      storage.run("INSERT INTO lane (name, failures, retry_at) VALUES ('catalogue', 1, 2)");
+      throw new Error('half of it');
+    }),
+  ).toThrow('half of it');
+  expect(storage.run('SELECT name FROM lane')).toHaveLength(1);
+  storage.rollback();
+  expect(storage.run('SELECT name FROM lane')).toHaveLength(0);
+  storage.close();
+});
+
+test('every mutant fits the sources it changes', () => {
+  const misfits = MUTANTS.flatMap(({ name, patches }) =>
+    patches
+      .filter(
+        ({ file, from }) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8').split(from).length !== 2,
+      )
+      .map(({ file }) => `${name}: ${file}`),
+  );
+  expect(misfits).toEqual([]);
+  expect(MUTANTS.length).toBeGreaterThanOrEqual(30);
+});
