@@ -87,7 +87,19 @@ class Poll {
 
   touched(systemId: SystemId): void {
     this.#hot.set(systemId, this.#nowMs() + HOT_MS);
+    this.#tellAgain(systemId);
+    // And once more a little later: the first fact may overtake the command's own answer on its way up.
+    this.#ports.timers.after(MAAS_POLL_BUSY_MS, () => this.#tellAgain(systemId));
     this.#wake.abort();
+  }
+
+  /**
+   * A command's own answer counts as news too, so what was told before it may be the truth again: a machine that refuses for
+   * the second time looks as it did after the first.
+   */
+  #tellAgain(systemId: SystemId): void {
+    for (const { machines } of this.#watches)
+      for (const machine of machines) if (machine.systemId === systemId) this.#told.delete(machine.claim);
   }
 
   async #run(): Promise<void> {

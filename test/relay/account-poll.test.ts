@@ -117,6 +117,15 @@ test('tells that the Ready machines changed, to who wants to know, and not befor
   expect(other).toEqual([]);
 });
 
+test('tells again of a machine that a command touched, though it looks as before', async () => {
+  await allocateById(maas(), { systemId: one, claim: CLAIM });
+  const { poll, watch } = watching();
+  const facts = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => told(facts)).toEqual(['allocated']);
+  poll.touched(one);
+  await expect.poll(() => told(facts), { timeout: 5_000 }).toEqual(['allocated', 'allocated', 'allocated']);
+});
+
 test('waits for a MAAS that is away, says so once, and goes on', async () => {
   isAway = true;
   const { watch, lines } = watching();
