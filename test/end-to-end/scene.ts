@@ -3,7 +3,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ClusterPhase, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
+import type { ClusterPhase, ClusterView, TimelineEntry, WaitingOnView } from '../../shared/cluster-view.ts';
 import type { EdgeWaits } from '../../shared/limits.ts';
 import { type DefaultInventory, defaultInventory, type Inventory, ownLoopback } from '../lab/inventory.ts';
 import { LAB_USER } from '../lab/lab.ts';
@@ -40,6 +40,8 @@ export type Scene = Stack & {
   create(name: string, more?: Readonly<Record<string, unknown>>): Promise<ClusterView>;
   /** Waits for the phase. A cluster that fails, though that was not asked for, ends the wait at once. */
   reach(id: string, phase: ClusterPhase, msMax?: number): Promise<ClusterView>;
+  /** Waits until the cluster says that it waits for this. */
+  waitingFor(id: string, code: string, msMax?: number): Promise<WaitingOnView>;
   /** Deletes or aborts, whichever the cluster's state asks for, and waits until it is deleted. */
   remove(id: string): Promise<ClusterView>;
   timeline(id: string): Promise<TimelineEntry[]>;
@@ -75,6 +77,16 @@ export function tempStateDir(): string {
   return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'slipway-e2e-'));
 }
 
+/** A stack for one story alone, closed whatever happens. */
+export async function withScene(options: SceneOptions, story: (scene: Scene) => Promise<void>): Promise<void> {
+  const scene = await openScene(options);
+  try {
+    await story(scene);
+  } finally {
+    await scene.close();
+  }
+}
+
 export const POOLS = (controlPlane: number, workers: number): Readonly<Record<string, unknown>>[] => [
   { name: 'cp', role: 'control-plane', size: controlPlane, allowWorkloads: workers === 0 },
   ...(workers === 0 ? [] : [{ name: 'workers', role: 'worker', size: workers }]),
@@ -82,12 +94,18 @@ export const POOLS = (controlPlane: number, workers: number): Readonly<Record<st
 
 function inventoryOf({ machines = 6, hostnames, timings = {} }: SceneOptions): Inventory {
   const quick = { deployMs: 300, powerOnMs: 50, releaseMs: 50, eraseMs: 50, kubeadmInitMs: 100, kubeadmJoinMs: 50 };
-  return defaultInventory({
+  const inventory = defaultInventory({
     machines,
     loopback: ownLoopback(),
     timings: { ...quick, ...timings },
     ...(hostnames === undefined ? {} : { hostnames }),
   });
+  // The smallest that fits is taken first: named machines surely get their turn.
+  const named = new Set(hostnames);
+  return {
+    ...inventory,
+    machines: inventory.machines.map((one) => (named.has(one.hostname) ? { ...one, cpu: 4 } : one)),
+  };
 }
 
 function asked(stack: Stack, log: readonly string[]) {
@@ -110,22 +128,29 @@ function asked(stack: Stack, log: readonly string[]) {
     ];
     return lines.join('\n  ');
   };
-  const reach = async (id: string, phase: ClusterPhase, msMax = RUNNING_MS_MAX): Promise<ClusterView> => {
+  const waitFor = async <T>(id: string, what: string, msMax: number, look: (view: ClusterView) => T | null) => {
     try {
-      return await until(msMax, `the cluster to be ${phase}`, async () => {
-        const view = await api.cluster(id);
-        if (view.phase === 'failed' && phase !== 'failed' && view.deletedAt === null && view.failure !== null)
-          throw new Error(`the cluster failed: ${view.failure.message}`);
-        return view.phase === phase ? view : null;
-      });
+      return await until(msMax, what, async () => look(await api.cluster(id)));
     } catch (error) {
       throw new Error(`${error instanceof Error ? error.message : String(error)}\n  ${await explain(id)}`);
     }
   };
+  const reach = (id: string, phase: ClusterPhase, msMax = RUNNING_MS_MAX): Promise<ClusterView> =>
+    waitFor(id, `the cluster to be ${phase}`, msMax, (view) => {
+      if (view.phase === 'failed' && phase !== 'failed' && phase !== 'deleted') throw new Error('the cluster failed');
+      return view.phase === phase ? view : null;
+    });
   return {
     create: (name: string, more: Readonly<Record<string, unknown>> = {}) =>
       api.createCluster({ name, profileId: 'pro_maas', accountId: account.id, ...more }),
     reach,
+    waitingFor: (id: string, code: string, msMax = RUNNING_MS_MAX) =>
+      waitFor(
+        id,
+        `the cluster to wait for ${code}`,
+        msMax,
+        ({ waitingOn }) => waitingOn.find((wait) => wait.code === code) ?? null,
+      ),
     remove: async (id: string) => {
       const view = await api.cluster(id);
       if (view.provisionedAt === null) await api.abortCluster(id);

@@ -74,7 +74,7 @@ export function startKubernetesHub(options: HubOptions = {}): KubernetesHub {
       if (!added.ok) return err(`error: error execution phase etcd-join: ${added.error.detail}`);
       const { etcdCaCertPem: certPem, etcdCaKeyPem: keyPem } = running.start.pki;
       const socketPath = options.etcdPath?.(node.systemId);
-      const gateway = await startEtcdGateway({
+      const starting = startEtcdGateway({
         etcd: running.api.cluster.etcd,
         ca: { certPem, keyPem },
         memberName: node.name,
@@ -82,7 +82,13 @@ export function startKubernetesHub(options: HubOptions = {}): KubernetesHub {
         port: 2379,
         ...(socketPath === undefined ? {} : { socketPath }),
       });
-      running.gateways.set(node.systemId, gateway);
+      try {
+        running.gateways.set(node.systemId, await starting);
+      } catch (error) {
+        // The member never came up; a real kubeadm leaves it for its reset to take out again.
+        running.api.removeControlPlane(node.name);
+        return err(`error: error execution phase etcd-join: ${String(error)}`);
+      }
     }
     const { providerId, systemId, address, ...spec } = node;
     const registered = running.api.registerNode({
