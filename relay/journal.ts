@@ -71,18 +71,31 @@ export async function openJournal(
 
 function journalOf(memory: Memory, file: JournalFile, now: () => EpochMs): Journal {
   let joinCounter = memory.joinReserved();
+  /** Generations that count here and could not be written: a restart would forget them. */
+  const unwritten = new Set<ClusterId>();
+  const writeGeneration = async (clusterId: ClusterId): Promise<Result<null, JournalFailure>> => {
+    unwritten.add(clusterId);
+    const generation = memory.generationOf(clusterId);
+    const written = await file.write({ kind: 'generation', clusterId, generation });
+    if (written.ok && memory.generationOf(clusterId) === generation) unwritten.delete(clusterId);
+    return written;
+  };
   return {
     find: memory.find,
     unsettled: memory.unsettled,
     generationOf: memory.generationOf,
-    accept: (command, bodyHash) => file.write({ kind: 'accepted', command, bodyHash, at: now() }),
+    accept: (command, bodyHash) => {
+      const { clusterId } = command;
+      // Into the same write: nothing is accepted under a generation that a restart would forget.
+      if (clusterId !== null && unwritten.has(clusterId)) void writeGeneration(clusterId);
+      return file.write({ kind: 'accepted', command, bodyHash, at: now() });
+    },
     intend: (commandId, intent) => file.write({ kind: 'intent', commandId, intent, at: now() }),
     settle: (commandId, bodyHash, outcome) => file.write({ kind: 'settled', commandId, bodyHash, outcome, at: now() }),
     drop: (commandId) => file.write({ kind: 'dropped', commandId, at: now() }),
     raiseGeneration: (clusterId, generation) => {
-      const record = { kind: 'generation', clusterId, generation } as const;
-      memory.apply(record);
-      return file.write(record);
+      memory.apply({ kind: 'generation', clusterId, generation });
+      return writeGeneration(clusterId);
     },
     nextJoinCounter: async () => {
       if (joinCounter + 1 >= memory.joinReserved()) {
