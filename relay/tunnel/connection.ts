@@ -2,7 +2,7 @@
 // about it is the supervisor's. Frames are taken strictly one after another.
 import { z } from 'zod';
 import type { Command } from '../../shared/command.ts';
-import { TUNNEL_DEAD_MS, TUNNEL_HANDSHAKE_MS, TUNNEL_PING_MS } from '../../shared/limits.ts';
+import { TUNNEL_HANDSHAKE_MS, TUNNEL_PING_MS, TUNNEL_PONG_MS } from '../../shared/limits.ts';
 import {
   CLOSE,
   DeliverPayload,
@@ -113,6 +113,8 @@ class Attempt {
     this.#socket = dial(url, {
       opened: () => this.#log.debug('tunnel-open', {}),
       message: (text) => {
+        // As it comes: what is still being worked on before it says nothing about the other side.
+        this.#heardAtMs = this.#ports.clock.monotonicMs();
         this.#inOrder = this.#inOrder.then(() => this.#take(text)).catch((error: unknown) => this.#broken(error));
       },
       closed: (end) => this.#end(end),
@@ -128,7 +130,6 @@ class Attempt {
 
   async #take(text: string): Promise<void> {
     if (this.#state.kind === 'closed') return;
-    this.#heardAtMs = this.#ports.clock.monotonicMs();
     if (text === PONG) return;
     const frame = EdgeFrame.safeParse(parseJson(text));
     if (!frame.success) return this.#unreadable(text);
@@ -158,12 +159,16 @@ class Attempt {
     this.#session.began(welcome, this.#send);
   }
 
-  #pingLater(): void {
+  #pingLater(delayMs = TUNNEL_PING_MS): void {
+    const { clock, timers } = this.#ports;
     this.#cancelTimer();
-    this.#cancelTimer = this.#ports.timers.after(TUNNEL_PING_MS, () => {
-      if (this.#ports.clock.monotonicMs() - this.#heardAtMs > TUNNEL_DEAD_MS) return this.#end({ kind: 'dead' });
+    this.#cancelTimer = timers.after(delayMs, () => {
+      const askedAtMs = clock.monotonicMs();
       this.#socket?.send(PING);
-      this.#pingLater();
+      this.#cancelTimer = timers.after(TUNNEL_PONG_MS, () => {
+        if (this.#heardAtMs < askedAtMs) return this.#end({ kind: 'dead' });
+        this.#pingLater(TUNNEL_PING_MS - TUNNEL_PONG_MS);
+      });
     });
   }
 

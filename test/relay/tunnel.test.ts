@@ -4,7 +4,7 @@ import type { Identity } from '../../relay/identity.ts';
 import { type Caller, type ConnectionOutcome, connect, type Welcome } from '../../relay/tunnel/connection.ts';
 import type { DialEvents } from '../../relay/tunnel/dial.ts';
 import { keepTunnel, redialDelay } from '../../relay/tunnel/supervisor.ts';
-import { REDIAL_MS_MAX, TUNNEL_DEAD_MS, TUNNEL_PING_MS } from '../../shared/limits.ts';
+import { REDIAL_MS_MAX, TUNNEL_PING_MS, TUNNEL_PONG_MS } from '../../shared/limits.ts';
 import { err, ok } from '../../shared/result.ts';
 import { CLOSE, encodeFrame, PONG } from '../../shared/tunnel-frame.ts';
 import { GATEWAY, NODE, SCOPE } from '../support/fake-edge.ts';
@@ -155,9 +155,22 @@ test('[T7] pings every 30 s, and counts a console as dead that answers none', as
     await one.says(PONG);
   }
   expect(one.sent.filter((text) => text === 'ping')).toHaveLength(10);
-  await one.ports.advance(TUNNEL_DEAD_MS + TUNNEL_PING_MS);
+  await one.ports.advance(TUNNEL_PING_MS + TUNNEL_PONG_MS - 1);
+  expect(one.seen).toEqual(['began']);
+  await one.ports.advance(1);
   expect(await one.outcome).toMatchObject({ end: { kind: 'dead' }, welcome: { sessionId: 's1' } });
   expect(one.seen).toEqual(['began', 'ended']);
+});
+
+test('[T7] an answer that waits behind a frame still being taken is an answer', async () => {
+  const { promise } = Promise.withResolvers<void>();
+  const one = connection(() => promise);
+  await one.serve();
+  await one.delivers(0);
+  await one.ports.advance(TUNNEL_PING_MS);
+  await one.says(PONG);
+  await one.ports.advance(TUNNEL_PONG_MS);
+  expect(one.seen).toEqual(['began', 'delivered 1']);
 });
 
 test.for([
