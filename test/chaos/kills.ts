@@ -15,7 +15,7 @@ import type { Rig } from './rig.ts';
 const ARMED_MS_MAX = 25_000;
 const RECOVER_MS_MAX = 120_000;
 const LIVES_UNRECOVERED_MAX = 2;
-const RANDOM_CHANCE = 0.2;
+const RANDOM_CHANCE = 0.15;
 const RANDOM_AFTER_MS_MAX = 3_000;
 const DOWN_MS_MAX = 600;
 const TEAR_CHANCE = 0.3;
@@ -44,11 +44,11 @@ export async function killRelays(
 ): Promise<number> {
   const { rig, recoveries, relayPoints: deck, say } = ports;
   const random = randomOf(ports.seed, 'relay kills');
-  const next = armer(deck, recoveries, random);
+  const lives = armer(deck, recoveries, random);
   await rig.stopRelay();
   let killed = 0;
   while (killed < kills && !ports.isOver()) {
-    const armed = next();
+    const armed = lives.next();
     const relay = rig.startRelay(armed?.setting ?? null);
     await mischief(killed, relay);
     const moment = armed === null ? recoveredThenRandom(ports, random) : delay(ARMED_MS_MAX);
@@ -62,7 +62,7 @@ export async function killRelays(
     }
     killed += 1;
     if (armed !== null) deck[wasReached ? 'fired' : 'missed'](armed.point);
-    recoveries.blow(`relay killed ${wasReached ? `at ${armed?.setting}` : 'at random'}`);
+    lives.killed(`relay killed ${wasReached ? `at ${armed?.setting}` : 'at random'}`);
     const torn = random.chance(TEAR_CHANCE) ? tearJournal(rig.relayStateDir, random) : null;
     say(`relay ${killed}: ${wasReached ? armed?.setting : 'at random'}${torn === null ? '' : `; journal: ${torn}`}`);
     await delay(random.below(DOWN_MS_MAX));
@@ -75,11 +75,11 @@ export async function killRelays(
 export async function killEdges(ports: KillPorts, kills: number): Promise<number> {
   const { rig, recoveries, edgePoints: deck, say } = ports;
   const random = randomOf(ports.seed, 'edge kills');
-  const next = armer(deck, recoveries, random);
+  const lives = armer(deck, recoveries, random);
   if (kills > 0) await rig.stopEdge();
   let killed = 0;
   while (killed < kills && !ports.isOver()) {
-    const armed = next();
+    const armed = lives.next();
     const reached = rig.edgeReached();
     const edge = await rig.startEdge(armed?.setting ?? null);
     const moment = armed === null ? recoveredThenRandom(ports, random) : delay(ARMED_MS_MAX);
@@ -87,7 +87,7 @@ export async function killEdges(ports: KillPorts, kills: number): Promise<number
     await edge.kill();
     killed += 1;
     if (armed !== null) deck[point === armed.point ? 'fired' : 'missed'](armed.point);
-    recoveries.blow(`workerd killed ${point === null ? 'at random' : `at ${armed?.setting}`}`);
+    lives.killed(`workerd killed ${point === null ? 'at random' : `at ${armed?.setting}`}`);
     say(`workerd ${killed}: ${point === null ? 'at random' : armed?.setting}`);
     await delay(random.below(DOWN_MS_MAX));
   }
@@ -97,14 +97,13 @@ export async function killEdges(ports: KillPorts, kills: number): Promise<number
 
 function armer<Point extends string>(deck: PointDeck<Point>, recoveries: Recoveries, random: Random) {
   let unrecovered = 0;
-  return (): { point: Point; setting: string } | null => {
-    unrecovered = recoveries.owed() === 0 ? 0 : unrecovered + 1;
-    const isRandom = random.chance(RANDOM_CHANCE);
-    if (isRandom || unrecovered >= LIVES_UNRECOVERED_MAX) {
-      unrecovered = 0;
-      return null;
-    }
-    return deck.draw();
+  return {
+    next: (): { point: Point; setting: string } | null =>
+      random.chance(RANDOM_CHANCE) || unrecovered >= LIVES_UNRECOVERED_MAX ? null : deck.draw(),
+    killed: (what: string): void => {
+      unrecovered = recoveries.owed() === 0 ? 0 : unrecovered + 1;
+      recoveries.blow(what);
+    },
   };
 }
 

@@ -50,7 +50,8 @@ async function perform(
     if (isInterrupted()) say('interrupted');
     else throw error;
   } finally {
-    file?.end();
+    // Those that end still have something to say.
+    closers.unshift(async () => void file?.end());
   }
   return outcome === null ? 130 : exitCodeOf(outcome);
 }

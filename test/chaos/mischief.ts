@@ -10,8 +10,10 @@ import type { Rig } from './rig.ts';
 const STOPPED_MS = 20_000;
 const FULL_MS_MIN = 3_000;
 const FULL_MS_MAX = 8_000;
-const BETWEEN_KILLS = 5;
-/** In a long run each of the slow ones comes a few times only. */
+/** So that twenty kills have each kind once. */
+const FIRST_AFTER_KILLS = 1;
+const BETWEEN_KILLS = 4;
+/** In a long run each comes a few times only, since they are slow. */
 const TURNS_MAX = 16;
 const RECOVER_MS_MAX = 120_000;
 
@@ -31,14 +33,14 @@ export function createMischief(ports: MischiefPorts) {
   const random = randomOf(ports.seed, 'mischief');
   const counts: Record<Mischief, number> = { stopped: 0, cut: 0, 'half-open': 0, 'disk-full': 0 };
   let turn = 0;
-  let doneAt = -1;
+  let dueAt = FIRST_AFTER_KILLS;
   const perform = async (killed: number, relay: RelayProcess): Promise<void> => {
-    if (killed % BETWEEN_KILLS !== 2 || killed === doneAt || turn >= TURNS_MAX || ports.isOver()) return;
-    doneAt = killed;
+    if (killed < dueAt || turn >= TURNS_MAX || ports.isOver()) return;
     const kind = MISCHIEF[turn % MISCHIEF.length];
+    if (kind === undefined || !(await settled(ports, relay))) return;
     turn += 1;
-    if (kind === undefined || (kind === 'disk-full' && ports.rig.disk.fill === null)) return;
-    if (!(await settled(ports, relay))) return;
+    dueAt = killed + BETWEEN_KILLS;
+    if (kind === 'disk-full' && ports.rig.disk.fill === null) return;
     await delay(random.below(2_000));
     ports.say(`relay: ${kind}`);
     await ACTS[kind](ports, relay, random);
