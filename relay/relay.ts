@@ -12,6 +12,7 @@ import type { Log } from './log.ts';
 import type { TlsTrust } from './maas/tls-trust.ts';
 import type { MaasTransport } from './maas/transport.ts';
 import type { Ports } from './ports.ts';
+import { type BusyLease, createBusyLease } from './tunnel/busy-lease.ts';
 import { type Caller, connect, type SessionEvents } from './tunnel/connection.ts';
 import type { Dial } from './tunnel/dial.ts';
 import { createLease, type Lease } from './tunnel/lease.ts';
@@ -54,7 +55,9 @@ export type Relay = {
 export function createRelay(parts: RelayParts): Relay {
   const { journal, ports, log } = parts;
   const outbox = createOutbox(ports, log);
-  const lease = createLease(ports, log);
+  const { nodeStatus } = parts;
+  const lease = createLease(ports, log, { releases: nodeStatus !== undefined });
+  const busy = nodeStatus === undefined ? null : createBusyLease(lease, nodeStatus, ports.timers);
   const run = createRunCommand({
     handlers: parts.handlers,
     journal,
@@ -63,13 +66,14 @@ export function createRelay(parts: RelayParts): Relay {
     maas: createAccountClients(ports, parts.transportFor, parts.maasEndpoints),
     observe: (observation) => {
       parts.observed?.(observation);
+      busy?.stir();
       outbox.observe(observation);
     },
     ports,
     log,
   });
   const dispatch = createDispatch({ identity: parts.identity, journal, outbox, run, epoch: lease.epoch, ports, log });
-  const session = sessionEvents(parts, outbox, lease, dispatch);
+  const session = sessionEvents(parts, outbox, lease, dispatch, busy);
   const { identity, bootId, relayVersion, verify } = parts;
   return {
     emit: (clusterId, fact) => outbox.observe({ clusterId, at: ports.clock.now(), fact }),
@@ -90,6 +94,7 @@ function sessionEvents(
   outbox: Outbox,
   lease: Lease,
   dispatch: Dispatch,
+  busy: BusyLease | null,
 ): SessionEvents {
   return {
     began: (welcome, send) => {
@@ -100,7 +105,10 @@ function sessionEvents(
       outbox.attach(send);
       lease.attach(send);
     },
-    delivered: dispatch.deliver,
+    delivered: (commands, answer) => {
+      if (commands.some(({ clusterId }) => clusterId !== null)) busy?.stir();
+      return dispatch.deliver(commands, answer);
+    },
     other: (frame) => {
       switch (frame.type) {
         case 'report-ack':

@@ -90,6 +90,8 @@ export const RelayFrame = z.discriminatedUnion('type', [
   frame('observations', { seq: z.int().nonnegative(), observations: z.array(Observation).min(1).max(500) }),
   /** `epoch`: the one held now, to renew; null to ask for the lead. */
   frame('lease-request', { epoch: z.int().nonnegative().nullable() }),
+  /** It is needed no more: that it is not renewed means nothing bad (L6). */
+  frame('lease-release', { epoch: z.int().nonnegative() }),
   /** After `welcome`, and whenever it changes (N5). */
   frame('node-status', {
     /** The gateway's key as this node holds it; null when it holds none. */

@@ -35,8 +35,9 @@ export function leadWatch(ports: LeadWatchPorts) {
     if (unheard !== null && unheard + RECEIPT_MS_MAX >= leaseEnd) return { lead, until: unheard + RECEIPT_MS_MAX };
     return lead === holder ? { lead, until: leaseEnd } : null;
   };
+  /** Who says when it gives a lease back has use for it as long as it has not. */
   const isAtWork = ({ state }: Session): boolean =>
-    hasMutationsOf(sql, incarnationOf(state)) || queue.isWorkOf(state.sessionId);
+    state.speaksOfItself || hasMutationsOf(sql, incarnationOf(state)) || queue.isWorkOf(state.sessionId);
   return {
     /** When to look again. */
     dueAt: (): EpochMs | null => watched()?.until ?? null,

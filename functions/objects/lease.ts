@@ -55,6 +55,11 @@ export function answerLease(
   return { v: PROTOCOL_VERSION, type: 'lease', epoch: held.epoch, durationMs, guards };
 }
 
+/** The holder needs it no more: whoever asks next has it at once. Its epoch stays, and so do the guards. */
+export function releaseLease({ socket, state }: Session, epoch: number): void {
+  if (state.lease?.epoch === epoch) socket.keep({ ...state, lease: null });
+}
+
 /** The socket of the lease's holder is gone; the lease runs on, so its end must outlive the attachment. */
 export function keepLeaseEnd(sql: Sql, session: Session): void {
   const { lease } = session.state;

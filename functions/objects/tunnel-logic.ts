@@ -17,7 +17,7 @@ import type { CommandQueue } from './command-queue.ts';
 import type { Delivery } from './delivery.ts';
 import type { GatewayStorage } from './gateway-storage.ts';
 import type { KeyExchange } from './key-exchange.ts';
-import { answerLease, keepLeaseEnd } from './lease.ts';
+import { answerLease, keepLeaseEnd, releaseLease } from './lease.ts';
 import { readFrame } from './read-frame.ts';
 import type { ReportInbox } from './report-inbox.ts';
 import type { Sql } from './sql.ts';
@@ -194,6 +194,8 @@ export class TunnelLogic {
         return;
       case 'lease-request':
         return send(socket, answerLease(this.#ports, { socket, state }, readySessions(sockets), now()));
+      case 'lease-release':
+        return releaseLease({ socket, state }, frame.epoch);
       case 'node-status':
         return this.#nodeStatus({ socket, state }, frame);
       case 'report':

@@ -39,8 +39,7 @@ export function createRunCommand(parts: RunParts): RunCommand {
     if (!begun && parts.ports.clock.now() >= command.deadlineAt)
       return failed({ code: 'DEADLINE_PASSED', detail: 'the command did not get its turn before its deadline' });
     const context = contextOf(parts, run);
-    const waitsForMachine = command.body.verb === 'ensure-bootstrap';
-    const release = isMutation(command.body.verb) || waitsForMachine ? parts.lease.hold(waitsForMachine) : () => {};
+    const release = isMutation(command.body.verb) ? parts.lease.hold() : () => {};
     try {
       return await untilDone(parts, run, context);
     } catch (error) {

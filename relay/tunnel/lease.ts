@@ -44,12 +44,18 @@ type State = {
   cancelNext: () => void;
 };
 
-export function createLease({ clock, timers }: Ports, log: Log): Lease {
+/** @param says gives a lease back in so many words; else it is let lapse, as the edge of before expects */
+export function createLease(
+  { clock, timers }: Ports,
+  log: Log,
+  says: { readonly releases: boolean } = { releases: false },
+): Lease {
   const state = beforeAnyLease();
   const isHeld = (): boolean => clock.monotonicMs() < state.heldUntilMs;
   const isWanted = (): boolean => state.holds > 0 || state.waiting > 0;
   const request = (): void => {
     state.cancelNext();
+    if (state.send !== null && !isWanted() && says.releases) giveBack(state, isHeld());
     if (state.send === null || !isWanted()) return;
     state.asked.push(clock.monotonicMs());
     state.cancelNext = timers.after(REQUEST_AGAIN_MS, request);
@@ -125,6 +131,13 @@ function beforeAnyLease(): State {
     waiting: 0,
     cancelNext: () => {},
   };
+}
+
+/** From here on nothing may be changed, until it is granted again. */
+function giveBack(state: State, isHeld: boolean): void {
+  if (!isHeld || state.epoch === null) return;
+  state.heldUntilMs = 0;
+  state.send?.({ v: 1, type: 'lease-release', epoch: state.epoch });
 }
 
 /** False for an answer that nobody asked for, and for one of an older epoch. */

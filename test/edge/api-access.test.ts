@@ -21,6 +21,8 @@ const ALLOWED: Readonly<Record<string, 'public' | 'setup-secret' | readonly Role
   'GET /v1/gateways/{gatewayId}': ROLES,
   'POST /v1/gateways/{gatewayId}/pairing-code': ['tenant-admin', 'project-admin'],
   'DELETE /v1/gateways/{gatewayId}': ['tenant-admin', 'project-admin'],
+  'DELETE /v1/gateways/{gatewayId}/nodes/{nodeId}': ['tenant-admin', 'project-admin'],
+  'POST /v1/gateways/{gatewayId}/reset-key': ['tenant-admin'],
   'POST /v1/cloud-accounts': ['tenant-admin', 'project-admin'],
   'GET /v1/cloud-accounts': ROLES,
   'GET /v1/cloud-accounts/{accountId}': ROLES,
@@ -46,6 +48,7 @@ const ALLOWED: Readonly<Record<string, 'public' | 'setup-secret' | readonly Role
 const IDS: Readonly<Record<string, string>> = {
   apiKeyId: 'key_0000000000000000000z',
   gatewayId: 'gw_0000000000000000000z',
+  nodeId: 'nod_0000000000000000000z',
   accountId: 'acc_0000000000000000000z',
   profileId: 'pro_0000000000000000000z',
   clusterId: 'clu_0000000000000000000z',

@@ -1,11 +1,14 @@
 import { expect, test } from 'vitest';
+import { createBusyLease } from '../../relay/tunnel/busy-lease.ts';
 import { createLease } from '../../relay/tunnel/lease.ts';
+import type { Standing } from '../../relay/tunnel/node-status.ts';
+import { DEPLOY_DEADLINE_MS } from '../../shared/limits.ts';
 import type { RelayFrame } from '../../shared/tunnel-frame.ts';
 import { testLog, testPorts } from './memory-ports.ts';
 
-function lease() {
+function lease(says = { releases: false }) {
   const ports = testPorts();
-  const held = createLease(ports, testLog().log);
+  const held = createLease(ports, testLog().log, says);
   const sent: RelayFrame[] = [];
   held.attach((frame) => void sent.push(frame));
   const passed: string[] = [];
@@ -109,4 +112,39 @@ test('a new session asks again for what waits', async () => {
   const again: RelayFrame[] = [];
   held.attach((frame) => void again.push(frame));
   expect([sent.length, again.length]).toEqual([1, 1]);
+});
+
+test('[L2] a lease that is needed no more is given back in so many words, and nothing is changed under it', async () => {
+  const { ports, held, sent, ensure, grant } = lease({ releases: true });
+  const release = held.hold();
+  ensure('a');
+  await ports.advance(0);
+  grant();
+  release();
+  await ports.advance(5_000);
+  expect(sent.at(-1)).toEqual({ v: 1, type: 'lease-release', epoch: 1 });
+  expect(held.epoch()).toBeNull();
+  await ports.advance(60_000);
+  expect(sent).toHaveLength(2);
+});
+
+test('[L1] [L6] a leader with others standing by keeps the lease while anything is under way; alone or standing by it does not', async () => {
+  const { ports, held, sent, grant } = lease({ releases: true });
+  let standing: Standing = { state: 'active', leader: true, peers: [] };
+  const busy = createBusyLease(held, { standing: () => standing }, ports.timers);
+  busy.stir();
+  standing = { state: 'active', leader: false, peers: ['10.0.0.2:8443'] };
+  busy.stir();
+  await ports.advance(10_000);
+  expect(sent).toEqual([]);
+  standing = { ...standing, leader: true };
+  busy.stir();
+  expect(sent).toEqual([{ v: 1, type: 'lease-request', epoch: null }]);
+  grant();
+  for (let waited = 0; waited < DEPLOY_DEADLINE_MS; waited += 5_000) {
+    await ports.advance(5_000);
+    grant();
+  }
+  await ports.advance(5_000);
+  expect(sent.at(-1)).toMatchObject({ type: 'lease-release' });
 });

@@ -103,6 +103,20 @@ test('[L6] a document that waits for its machine counts as work: the lease that 
   expect(standby.delivered()).toHaveLength(1);
 });
 
+test('[L6] a leader that only looks on is watched while it has the lease, and no more once it has given it back', async () => {
+  const { leader, standby } = await pairOfRelays();
+  await status(leader, 'one');
+  await status(standby, 'two');
+  await bench.say(leader, { type: 'lease-request', epoch: null });
+  expect(bench.alarmAt).toBe(bench.now + LEASE_MS);
+  await bench.say(leader, { type: 'lease-release', epoch: 1 });
+  expect(bench.alarmAt).toBeNull();
+  await bench.say(leader, { type: 'lease-request', epoch: null });
+  await bench.advance(LEASE_MS, [standby]);
+  expect(standby.last('standing')).toMatchObject({ leader: true });
+  expect(leader.last('standing')).toMatchObject({ leader: false });
+});
+
 test('[L5] a leader whose socket drops finds another at work when it is back: it is to stop all it had', async () => {
   const { leader, standby, nodes } = await pairOfRelays();
   const [first] = nodes;
