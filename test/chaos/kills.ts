@@ -4,9 +4,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FAILPOINTS, type Failpoint, FURTHER_FAILPOINTS } from '../../relay/failpoint.ts';
 import { type Random, randomOf } from '../simulation/prng.ts';
-import type { RelayProcess } from '../support/relay-process.ts';
 import { EDGE_FAILPOINTS, type EdgeFailpoint } from './edge-failpoints.ts';
 import { tearJournal } from './journal-tail.ts';
+import type { MischiefMaker } from './mischief.ts';
 import { type PointDeck, pointDeck } from './point-deck.ts';
 import type { Recoveries } from './recovery.ts';
 import type { Rig } from './rig.ts';
@@ -36,21 +36,17 @@ export const relayDeck = (seed: number): PointDeck<Failpoint> =>
 export const edgeDeck = (seed: number): PointDeck<EdgeFailpoint> =>
   pointDeck(EDGE_FAILPOINTS, randomOf(seed, 'edge points'));
 
-/** Gives the number of kills. @param mischief what else is done to a relay between two kills */
-export async function killRelays(
-  ports: KillPorts,
-  kills: number,
-  mischief: (killed: number, relay: RelayProcess) => Promise<void>,
-): Promise<number> {
+/** Gives the number of kills. */
+export async function killRelays(ports: KillPorts, kills: number, mischief: MischiefMaker): Promise<number> {
   const { rig, recoveries, relayPoints: deck, say } = ports;
   const random = randomOf(ports.seed, 'relay kills');
   const lives = armer(deck, recoveries, random);
   await rig.stopRelay();
   let killed = 0;
   while (killed < kills && !ports.isOver()) {
-    const armed = lives.next();
+    const armed = mischief.isDue(killed) ? null : lives.next();
     const relay = rig.startRelay(armed?.setting ?? null);
-    await mischief(killed, relay);
+    await mischief.perform(killed, relay);
     const moment = armed === null ? recoveredThenRandom(ports, random) : delay(ARMED_MS_MAX);
     const wasReached = await Promise.race([relay.ended.then(() => armed !== null), moment.then(() => false)]);
     relay.kill('SIGKILL');

@@ -28,14 +28,18 @@ export type MischiefPorts = {
   say(line: string): void;
 };
 
-/** To be called at each life of a relay; mostly it does nothing. */
+export type MischiefMaker = ReturnType<typeof createMischief>;
+
+/** `perform` is called at each life of a relay; mostly it does nothing. */
 export function createMischief(ports: MischiefPorts) {
   const random = randomOf(ports.seed, 'mischief');
   const counts: Record<Mischief, number> = { stopped: 0, cut: 0, 'half-open': 0, 'disk-full': 0 };
   let turn = 0;
   let dueAt = FIRST_AFTER_KILLS;
+  /** Whether the next life of the relay is for mischief; it must not be armed then, or it dies of something else. */
+  const isDue = (killed: number): boolean => killed >= dueAt && turn < TURNS_MAX && !ports.isOver();
   const perform = async (killed: number, relay: RelayProcess): Promise<void> => {
-    if (killed < dueAt || turn >= TURNS_MAX || ports.isOver()) return;
+    if (!isDue(killed)) return;
     const kind = MISCHIEF[turn % MISCHIEF.length];
     if (kind === undefined || !(await settled(ports, relay))) return;
     turn += 1;
@@ -47,7 +51,7 @@ export function createMischief(ports: MischiefPorts) {
     counts[kind] += 1;
     await settled(ports, relay);
   };
-  return { counts, perform };
+  return { counts, isDue, perform };
 }
 
 type Act = (ports: MischiefPorts, relay: RelayProcess, random: Random) => Promise<void>;

@@ -80,7 +80,7 @@ export async function runChaos(run: Run): Promise<Outcome> {
   const ports: KillPorts = { rig, recoveries, seed, ...points, isOver, say };
   const mischief = createMischief(ports);
   const [relayKills, edgeKills] = await Promise.all([
-    killRelays(ports, options.relayKills, mischief.perform),
+    killRelays(ports, options.relayKills, mischief),
     killEdges(ports, options.edgeKills),
   ]);
   say(`the killing is over; every cluster has ${QUIET_MS_MAX / 1_000} s to end`);
