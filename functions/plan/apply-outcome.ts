@@ -152,7 +152,14 @@ function released(record: MachineRecord, found: Found, at: number): MachineRecor
   // Found after a withdrawn allocate: that one call took this one machine, and no other can come.
   const doubt = record.doubt?.kind === 'withdrawn' ? null : record.doubt;
   const maas = free ? { ...gone(at), status: machine.status, since: at } : seenNow(machine.status, at);
-  return { ...leavingWith(record, { askedAt: at }), held, doubt, maas };
+  return { ...leavingWith(record, { askedAt: at }), held, doubt, maas: seenFree(record, systemId) ?? maas };
+}
+
+/** A report that was sent again is older than what the poll has seen since: a machine seen free on its way back is free. */
+function seenFree(record: MachineRecord, systemId: string): MachineRecord['maas'] {
+  const { held, leaving, maas } = record;
+  if (maas === null || leaving === null || held?.systemId !== systemId || maas.at < leaving.since) return null;
+  return !maas.ours || (maas.unowned && (maas.status === 'ready' || maas.status === 'new')) ? maas : null;
 }
 
 function gone(at: number): NonNullable<MachineRecord['maas']> {

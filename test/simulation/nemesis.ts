@@ -175,5 +175,6 @@ export class Nemesis {
       if (node.process !== null) node.process.skewMs = 0;
     }
     this.#human.tidiesUp();
+    for (const node of world.nodes) if (node.wasDamaged) world.timeline.after(60_000, () => world.pairAnew(node));
   }
 }

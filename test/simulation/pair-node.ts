@@ -14,9 +14,10 @@ export function pairNode(
   name: string,
   gatewayId: GatewayId,
   scope: Scope,
+  round = 0,
 ): { readonly identity: Identity; readonly identityKey: string } {
   const identityKey = name.padEnd(43, 'i').replaceAll('-', '_');
-  const codeHash = name.padEnd(43, 'c').replaceAll('-', '_');
+  const codeHash = `${name}${round}`.padEnd(43, 'c').replaceAll('-', '_');
   const now = edge.now();
   const code = { codeHash, codeExpiresAt: now + CODE_MS };
   edge.atOnce((gateway) => gateway.create({ scope, gatewayId, name: 'simulated', ...code }));

@@ -22,7 +22,13 @@ export type MachineReply = { readonly status: number; readonly body: string };
 export type AskRelay = (host: string, call: MachineCall, answer: (reply: MachineReply | null) => void) => void;
 
 /** What a machine keeps over a reboot. */
-type Disk = { readonly files: MemoryDisk; document: FilledDocument | null; finished: boolean; acknowledged: boolean };
+type Disk = {
+  readonly files: MemoryDisk;
+  document: FilledDocument | null;
+  servedBy: string | null;
+  finished: boolean;
+  acknowledged: boolean;
+};
 type Life = { readonly order: BootOrder; readonly disk: Disk; on: boolean; readonly born: number };
 
 const CALL_MS_MAX = 30_000;
@@ -48,7 +54,7 @@ export class SiteMachines {
     on: (order, done) => {
       this.#site.timeline.after(100, () => {
         this.#end(order.systemId);
-        const disk = { files: memoryDisk(), document: null, finished: false, acknowledged: false };
+        const disk = { files: memoryDisk(), document: null, servedBy: null, finished: false, acknowledged: false };
         this.#start({ order, disk, on: true, born: this.#site.timeline.now });
         done({ ok: true });
       });
@@ -111,19 +117,7 @@ export class SiteMachines {
     if (!enrolment.ok) return this.#site.violate('machine', `${order.systemId}: ${enrolment.error}`);
     if (disk.document === null) disk.document = await this.#fetch(life, enrolment.value);
     if (disk.document === null) return;
-    if (!disk.acknowledged) {
-      for (let tries = 0; tries < 3 && !disk.acknowledged; tries += 1) {
-        const reply = await this.#ask(
-          life,
-          enrolment.value,
-          'POST',
-          ENROLMENT_PATHS.acknowledge,
-          this.#who(enrolment.value),
-        );
-        disk.acknowledged = reply !== null && (reply.status < 300 || reply.status === 410);
-        if (!disk.acknowledged) await this.#sleep(life, 1_000 * (tries + 1));
-      }
-    }
+    if (!disk.acknowledged) await this.#acknowledge(life, enrolment.value);
     await this.#run(life, enrolment.value, disk.document);
     disk.finished = true;
   }
@@ -132,21 +126,41 @@ export class SiteMachines {
     return { claim: enrolment.claim, systemId: enrolment.systemId };
   }
 
+  /** Each relay in turn: who has the machine's turn is not known to it. */
   async #fetch(life: Life, enrolment: Enrolment): Promise<FilledDocument | null> {
     const until = this.#enrolUntil(life);
     for (let pause = 1_000; this.#site.timeline.now < until; pause = Math.min(15_000, pause * 2)) {
-      const hello = { ...this.#who(enrolment), interfaces: [{ name: 'eth0', address: life.order.address }] };
-      const greeted = await this.#ask(life, enrolment, 'POST', ENROLMENT_PATHS.enrol, hello);
-      if (greeted?.status === 410) return null;
-      if (greeted !== null && greeted.status < 300) {
-        const turn = await this.#ask(life, enrolment, 'GET', ENROLMENT_PATHS.bootstrap, null);
+      for (const { host } of enrolment.relays) {
+        const hello = { ...this.#who(enrolment), interfaces: [{ name: 'eth0', address: life.order.address }] };
+        const greeted = await this.#ask(life, enrolment, host, 'POST', ENROLMENT_PATHS.enrol, hello);
+        if (greeted?.status === 410) return null;
+        if (greeted === null || greeted.status >= 300) continue;
+        const turn = await this.#ask(life, enrolment, host, 'GET', ENROLMENT_PATHS.bootstrap, null);
         if (turn?.status === 410) return null;
-        if (turn?.status === 200) return FilledDocument.parse(JSON.parse(turn.body));
         if (turn?.status === 204) pause = 500;
+        if (turn?.status !== 200) continue;
+        life.disk.servedBy = host;
+        return FilledDocument.parse(JSON.parse(turn.body));
       }
       await this.#sleep(life, pause + this.#site.network.below(1_000));
     }
     return null;
+  }
+
+  /** Three rounds; when nobody hears it, the first report says as much. */
+  async #acknowledge(life: Life, enrolment: Enrolment): Promise<void> {
+    const hosts = [
+      ...(life.disk.servedBy === null ? [] : [life.disk.servedBy]),
+      ...enrolment.relays.map(({ host }) => host),
+    ];
+    for (let tries = 1; tries <= 3; tries += 1) {
+      for (const host of hosts) {
+        const reply = await this.#ask(life, enrolment, host, 'POST', ENROLMENT_PATHS.acknowledge, this.#who(enrolment));
+        life.disk.acknowledged = reply !== null && (reply.status < 300 || reply.status === 410);
+        if (life.disk.acknowledged) return;
+      }
+      await this.#sleep(life, 1_000 * tries);
+    }
   }
 
   /** A machine that never hears of its end asks for a day at most. */
@@ -218,26 +232,24 @@ export class SiteMachines {
   ): Promise<void> {
     const body = { ...this.#who(enrolment), step, outcome, attempt, exitCode, log };
     for (let tries = 0; tries < 60; tries += 1) {
-      const reply = await this.#ask(life, enrolment, 'POST', ENROLMENT_PATHS.report, body);
-      if (reply !== null && reply.status !== 429 && reply.status < 500) return;
+      for (const { host } of enrolment.relays) {
+        const reply = await this.#ask(life, enrolment, host, 'POST', ENROLMENT_PATHS.report, body);
+        if (reply !== null && reply.status !== 429 && reply.status < 500) return;
+      }
       await this.#sleep(life, Math.min(15_000, 1_000 * (tries + 1)));
     }
   }
 
-  /** The first relay that answers at all; null when none does. */
-  async #ask(
+  #ask(
     life: Life,
     enrolment: Enrolment,
+    host: string,
     method: string,
     path: string,
     body: unknown,
   ): Promise<MachineReply | null> {
-    for (const { host } of enrolment.relays) {
-      const token = enrolment.authorization.replace(/^Bearer /, '');
-      const reply = await this.#call(life, host, { method, path, source: life.order.address, token, body });
-      if (reply !== null && reply.status !== 503) return reply;
-    }
-    return null;
+    const token = enrolment.authorization.replace(/^Bearer /, '');
+    return this.#call(life, host, { method, path, source: life.order.address, token, body });
   }
 
   #call(life: Life, host: string, call: MachineCall): Promise<MachineReply | null> {

@@ -131,6 +131,13 @@ export class World {
     this.site.faults.isArmed = true;
   }
 
+  /** As an operator does with a node whose folder was damaged: it is shut out as a clone until it is paired again. */
+  pairAnew(node: RelayNode): void {
+    this.site.faults.isArmed = false;
+    pairNode(this.edge, node.name, GATEWAY_ID, SCOPE, this.timeline.now);
+    this.site.faults.isArmed = true;
+  }
+
   isCutOff(name: string): boolean {
     return (this.partitioned.get(name) ?? 0) > this.timeline.now;
   }

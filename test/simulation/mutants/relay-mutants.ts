@@ -198,8 +198,8 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: JOURNAL,
-        from: '      memory.apply(record);\n      return file.write(record);',
-        to: '      memory.apply(record);\n      return Promise.resolve(ok(null));',
+        from: '      return writeGeneration(clusterId);',
+        to: '      return Promise.resolve(ok(null));',
       },
     ],
   },
