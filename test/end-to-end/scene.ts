@@ -29,6 +29,8 @@ export type SceneOptions = {
   readonly hostnames?: readonly string[];
   readonly timings?: DefaultInventory['timings'];
   readonly inventory?: Inventory;
+  /** `simulated` unless given. */
+  readonly driver?: string;
   readonly waits?: Partial<EdgeWaits>;
 };
 
@@ -56,7 +58,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     const stack = await startStack({
       stateDir,
       inventory: options.inventory ?? inventoryOf(options),
-      driver: 'simulated',
+      driver: options.driver ?? 'simulated',
       address: '127.0.0.1',
       waits: { ...SHORT_WAITS, ...options.waits },
       log: (line) => {

@@ -53,6 +53,8 @@ export type Faults = {
   allowKey(key: string): void;
   isDenied(key: string): boolean;
   clear(): void;
+  /** How many are armed and not used up. */
+  armed(): number;
   /** The first armed fault of this kind that fits the call, used up by one. */
   take<K extends ParsedFault['kind']>(kind: K, call: FaultedCall): Extract<ParsedFault, { kind: K }> | null;
 };
@@ -63,6 +65,7 @@ export const HTML_502 =
 export function createFaults(now: () => number): Faults {
   let armed: Armed[] = [];
   const denied = new Set<string>();
+  const isLive = (candidate: Armed): boolean => candidate.left > 0 && candidate.untilMs > now();
   return {
     arm: (input) => {
       if (armed.length >= ARMED_MAX) throw new Error(`more than ${ARMED_MAX} faults are armed`);
@@ -77,8 +80,9 @@ export function createFaults(now: () => number): Faults {
       armed = [];
       denied.clear();
     },
+    armed: () => armed.filter(isLive).length,
     take: (kind, call) => {
-      armed = armed.filter((candidate) => candidate.left > 0 && candidate.untilMs > now());
+      armed = armed.filter(isLive);
       for (const candidate of armed) {
         const { fault } = candidate;
         if (!isKind(fault, kind) || !fits(fault, call)) continue;

@@ -10,7 +10,7 @@ export type MetadataFailure = { readonly code: 'METADATA_FAILED'; readonly detai
 
 /** The bytes under `path` (such as `2012-03-01/user-data`). May be repeated. */
 export async function fetchMetadata(
-  machine: BootingMachine,
+  machine: Pick<BootingMachine, 'metadataUrl' | 'metadataOauth'>,
   path: string,
   stop?: AbortSignal,
 ): Promise<Result<Uint8Array, MetadataFailure>> {

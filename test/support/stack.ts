@@ -40,6 +40,8 @@ export type Stack = {
   relay(): RelayProcess;
   /** Starts the relay again after it ended, with further environment such as a failpoint. */
   startRelay(environment?: Readonly<Record<string, string>>): RelayProcess;
+  /** Ends the control plane, and starts it again on the same state and port once `meanwhile` is done. */
+  restartControlPlane(meanwhile?: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -62,12 +64,13 @@ async function assemble(
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
 ): Promise<Stack> {
-  const controlPlane = await startControlPlane({
+  const controlPlaneOptions = {
     stateDir: join(options.stateDir, 'control-plane'),
-    log: (line) => options.log(`edge: ${line}`),
-    ...(options.port === undefined ? {} : { port: options.port }),
+    port: options.port ?? (await freePort()),
+    log: (line: string) => options.log(`edge: ${line}`),
     ...(options.waits === undefined ? {} : { waits: options.waits }),
-  });
+  };
+  let controlPlane = await startControlPlane(controlPlaneOptions);
   closers.push(() => controlPlane.close());
   const lab = await openLab(options);
   closers.push(() => lab.close());
@@ -107,6 +110,11 @@ async function assemble(
     startRelay: (environment = {}) => {
       relay = runRelay({ ...relaySettings, environment });
       return relay;
+    },
+    restartControlPlane: async (meanwhile) => {
+      await controlPlane.close();
+      await meanwhile?.();
+      controlPlane = await startControlPlane(controlPlaneOptions);
     },
     close,
   };

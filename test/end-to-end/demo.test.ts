@@ -1,0 +1,90 @@
+// `npm run demo` as a script judges it and as a person ends it.
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { runProgram } from './run-program.ts';
+
+const STATE = fileURLToPath(new URL('../../.slipway/demo', import.meta.url));
+const DEMO = 'test/demo/main.ts';
+const RUN_MS_MAX = 170_000;
+
+/** As the issue words it; nothing more, nothing less. */
+const Outcome = z.strictObject({
+  phase: z.literal('running'),
+  nodes: z.array(
+    z.strictObject({ name: z.string(), ready: z.literal(true), role: z.enum(['control-plane', 'worker']) }),
+  ),
+  wallMs: z.number().positive(),
+  machineMs: z.number().positive(),
+  overheadMs: z.number().max(15_000),
+  leftovers: z.literal(0),
+});
+
+const stateFolders = (): string[] => (existsSync(STATE) ? readdirSync(STATE) : []);
+const cloudInitSkip =
+  process.env.SLIPWAY_ROOT_TESTS === '1'
+    ? undefined
+    : process.getuid?.() !== 0
+      ? 'not root'
+      : 'SLIPWAY_ROOT_TESTS is not 1';
+if (cloudInitSkip !== undefined) console.warn(`SKIPPED: the demo with real cloud-init: ${cloudInitSkip}`);
+
+async function judged(args: readonly string[]): Promise<z.infer<typeof Outcome>> {
+  const before = new Set(stateFolders());
+  const demo = runProgram([DEMO, '--exit', '--json', ...args]);
+  const code = await demo.ended;
+  if (code !== 0) throw new Error(`exit ${code}: ${demo.stdout()}\n${demo.stderr().slice(-4_000)}`);
+  const lines = demo.stdout().split('\n');
+  expect(lines).toHaveLength(2);
+  expect(lines[1]).toBe('');
+  const outcome = Outcome.parse(JSON.parse(lines[0] ?? ''));
+  expect(outcome.overheadMs).toBe(outcome.wallMs - outcome.machineMs);
+  await demo.allGone();
+  expect(stateFolders().filter((name) => !before.has(name))).toEqual([]);
+  return outcome;
+}
+
+const rolesOf = ({ nodes }: z.infer<typeof Outcome>): string[] => nodes.map(({ role }) => role).sort();
+
+describe('the demo', () => {
+  test('with --exit --json prints one line of JSON, ends with 0 and leaves nothing', {
+    timeout: RUN_MS_MAX,
+  }, async () => {
+    expect(rolesOf(await judged([]))).toEqual(['control-plane', 'worker', 'worker']);
+  });
+
+  test('with three control planes and four workers', { timeout: RUN_MS_MAX }, async () => {
+    const roles = rolesOf(await judged(['--control-plane', '3', '--workers', '4']));
+    expect(roles).toEqual([...Array(3).fill('control-plane'), ...Array(4).fill('worker')]);
+  });
+
+  test.skipIf(cloudInitSkip !== undefined)(
+    'with real cloud-init on its machines',
+    { timeout: RUN_MS_MAX },
+    async () => {
+      expect(rolesOf(await judged(['--driver', 'cloud-init']))).toEqual(['control-plane', 'worker', 'worker']);
+    },
+  );
+
+  test.each([
+    ['once it stands', /Ctrl-C ends everything/],
+    ['while it starts', /starting the control plane/],
+    ['in the middle of a create', /cluster demo: provisioning/],
+  ])('ends by Ctrl-C %s and leaves no process and no folder', { timeout: RUN_MS_MAX }, async (_when, line) => {
+    const before = new Set(stateFolders());
+    const demo = runProgram([DEMO]);
+    await demo.printed(line, 60_000);
+    demo.interrupt('SIGINT');
+    expect(await demo.ended).not.toBe('SIGKILL');
+    await demo.allGone();
+    expect(stateFolders().filter((name) => !before.has(name))).toEqual([]);
+  });
+
+  test('refuses what it does not know with what it does', async () => {
+    const demo = runProgram([DEMO, '--control-plane', '2', '--workers', 'many']);
+    expect(await demo.ended).toBe(2);
+    expect(demo.stderr()).toMatch(/--control-plane takes 1, 3, 5 or 7[\s\S]*--workers/);
+    expect(demo.stdout()).toBe('');
+  });
+});
