@@ -119,6 +119,9 @@ test('every source is used', () => {
     'test/lab/main.ts',
     'test/demo/main.ts',
     'test/run-all.ts',
+    // Loaded by name (test/lab/load-driver.ts).
+    'test/lab/machines/simulated.ts',
+    'test/lab/machines/cloud-init.ts',
     // Bundled in the Worker's place, by its path (test/support/edge-process.ts).
     'test/edge/failpoint-worker.ts',
     'test/vitest.config.ts',
