@@ -45,9 +45,9 @@ async function twoRelays(): Promise<Both> {
   open.push(both);
   const view = await until(30_000, 'the second relay to hold the key', async () => {
     const seen = await api.gateway(gateway.id);
-    return seen.nodes.length === 2 && seen.nodes.every(({ state, connected }) => state === 'active' && connected)
-      ? seen
-      : null;
+    const serves = (node: GatewayView['nodes'][number]): boolean =>
+      node.state === 'active' && node.connected && node.enrolmentAddresses.length > 0;
+    return seen.nodes.length === 2 && seen.nodes.every(serves) ? seen : null;
   });
   expect(leaderOf(view)).toBe(view.nodes[0]?.nodeId);
   expect(view.nodes.map(({ enrolmentAddresses }) => enrolmentAddresses)).toEqual([
