@@ -116,7 +116,9 @@ async function readBytesOrNull(path: string): Promise<Buffer | null> {
 
 function run(program: string, args: readonly string[]): Tried<string> {
   return new Promise((resolve) => {
-    const options = { timeout: RUN_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX, env: { ...process.env, LC_ALL: 'C' } };
+    // Not the whole environment: there may be secrets in it.
+    const env = { PATH: process.env.PATH, LC_ALL: 'C' };
+    const options = { timeout: RUN_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX, env };
     execFile(program, [...args], options, (error, stdout, stderr) => {
       if (error === null) resolve(ok(stdout));
       else resolve(err(`${program} ${args[0] ?? ''}: ${stderr.trim().slice(0, 500) || reasonOf(error)}`));

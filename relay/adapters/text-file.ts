@@ -1,5 +1,5 @@
 // Text files of the installer: settings and secrets read, pcg.yaml written.
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { access, constants, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { reasonOf } from '../log.ts';
@@ -27,5 +27,16 @@ export async function writeNewFile(path: string, text: string): Promise<Result<n
     return ok(null);
   } catch (error) {
     return err(`${path} can't be written: ${reasonOf(error)}`);
+  }
+}
+
+/** Whether a folder, or the nearest one above that is there, can be written into. Changes nothing. */
+export async function canWriteBelow(folder: string): Promise<Result<null, string>> {
+  try {
+    await access(folder, constants.W_OK);
+    return ok(null);
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return isMissing && folder !== '/' ? canWriteBelow(dirname(folder)) : err(reasonOf(error));
   }
 }

@@ -101,6 +101,7 @@ async function putFiles(
     { path: settingsPath(plan), text: relayYaml.value, mode: 0o640 },
   ];
   let changed = program.value.changed;
+  say(`  ${changed ? 'written' : 'as it was'}: ${command}`);
   for (const { path, text, mode } of files) {
     const put = await system.put(path, text, mode);
     if (!put.ok) return problem('files', 'HOST_NOT_WRITABLE', put.error);

@@ -35,6 +35,7 @@ export const INSTALL_PROBLEMS = {
   PLACEMENT_MISSING: 'Set placement, or install on this host with --host.',
   GATEWAY_NAME_INVALID: 'Use up to 63 lower-case letters, digits and hyphens.',
   GATEWAY_NAME_TAKEN: 'Choose another name, or delete that gateway in the console.',
+  OUT_NOT_WRITABLE: 'Give another folder by --out, or correct its permissions.',
   HOST_PAIRED_ELSEWHERE: 'Install on another host, or give up that identity: `slipway-relay pair --replace`.',
   HOST_NOT_WRITABLE: 'Run this as root.',
   HOST_COMMAND_FAILED: 'Correct what the program says, then run the same command again: it carries on.',

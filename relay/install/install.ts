@@ -10,7 +10,7 @@ import { packagedFile } from '../adapters/packaged-file.ts';
 import { createCallConsole, createPostJson } from '../adapters/post-json.ts';
 import { getOnce } from '../adapters/probes.ts';
 import { createTerminalPrompts, isEndOfPrompts } from '../adapters/terminal-prompts.ts';
-import { readTextFile, writeNewFile } from '../adapters/text-file.ts';
+import { canWriteBelow, readTextFile, writeNewFile } from '../adapters/text-file.ts';
 import { readAuthorities } from '../adapters/trusted-authorities.ts';
 import { type Check, checkConsole, printChecks } from '../doctor.ts';
 import { INSTALL_HELP } from '../help.ts';
@@ -69,6 +69,10 @@ async function ask(given: InstallArguments, environment: Environment, ports: Por
   if (!ca.ok) return failed([{ ...refusal('SECRET_UNREADABLE', ca.error), where: 'SLIPWAY_CA_FILE' }], false);
   const passphrase = await knownPassphrase(given, environment);
   if (passphrase?.ok === false) return failed([{ ...passphrase.error, where: 'passphrase' }], false);
+  const folder = given.out ?? (isContainer(environment) ? CONTAINER_FOLDER : resolve('.'));
+  // Asked last, it would cost all answers, and a gateway's only code.
+  const writable = await canWriteBelow(folder);
+  if (!writable.ok) return failed([{ ...refusal('OUT_NOT_WRITABLE', writable.error), where: '--out' }], false);
   const prompts = createTerminalPrompts();
   const withMaas = createWithMaas(ports);
   const sources = {
@@ -101,10 +105,9 @@ async function ask(given: InstallArguments, environment: Environment, ports: Por
     passphrase: passphrase?.value ?? null,
   });
   const stamp = new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14);
-  const folder = given.out ?? (isContainer(environment) ? CONTAINER_FOLDER : resolve('.'));
   const file = join(folder, `${made.name}-${stamp}`, 'pcg.yaml');
   const written = await writeNewFile(file, made.text);
-  if (!written.ok) return failed([{ ...refusal('HOST_NOT_WRITABLE', written.error), where: '--out' }], false);
+  if (!written.ok) return failed([{ ...refusal('OUT_NOT_WRITABLE', written.error), where: '--out' }], false);
   print(whereItIs(file, folder, environment));
   return EXIT.done;
 }
@@ -130,8 +133,9 @@ async function perform(
 ): Promise<number> {
   const read = await readSettings(given, environment);
   if (!read.ok) return failed(read.error, given.json);
-  const settings = read.value;
-  const ca = await readAuthorities(settings.caFile ?? environment.SLIPWAY_CA_FILE ?? null);
+  // With --host the relay needs the same authorities as this program.
+  const settings = { ...read.value, caFile: read.value.caFile ?? environment.SLIPWAY_CA_FILE ?? null };
+  const ca = await readAuthorities(settings.caFile);
   if (!ca.ok) return failed([{ ...refusal('SECRET_UNREADABLE', ca.error), where: 'console.caFile' }], given.json);
   const system = createHostSystem(mainFile);
   const { proxy } = settings;
@@ -238,10 +242,13 @@ function summary(
   connected: boolean,
   account: 'made' | 'there' | 'not-made',
 ): string {
-  const again = `slipway-relay install -s true -c ${given.configFile} --host`;
-  const relay = connected
-    ? 'connected to the console'
-    : `not started; run: SLIPWAY_CONFIG=${given.prefix}/etc/slipway/relay.yaml slipway-relay run`;
+  const where = given.prefix === '' ? '' : ` --prefix ${given.prefix}`;
+  const again = `slipway-relay install -s true -c ${given.configFile} --host${where}${given.start ? '' : ' --no-start'}`;
+  const start =
+    given.prefix === ''
+      ? 'systemctl enable --now slipway-relay'
+      : `SLIPWAY_CONFIG=${given.prefix}/etc/slipway/relay.yaml slipway-relay run`;
+  const relay = connected ? 'connected to the console' : `not connected; start it: ${start}`;
   const cloud = {
     made: `${name}, made`,
     there: `${name}, there already`,
@@ -249,7 +256,7 @@ function summary(
   };
   return (
     `Gateway ${name} is installed on this host.\n` +
-    `Relay: ${relay}\nState: ${stateFolder(given)} (back up keys.json)\nCloud account: ${cloud[account]}\n`
+    `Relay: ${relay}\nState: ${stateFolder(given)} (back up gateway-key.json)\nCloud account: ${cloud[account]}\n`
   );
 }
 

@@ -1,5 +1,7 @@
 // `install --check` and `-s`: everything is looked at, all failures are told at once, and nothing is changed.
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -130,5 +132,34 @@ test('addresses: a MAAS without room for nodes and virtual address is told', asy
     expect(of('addresses')).toMatchObject({ status: 'failed', detail });
   } finally {
     await other.close();
+  }
+});
+
+test('a clock that is off, by the console’s and by MAAS’s word, and a MAAS before 3.0', async () => {
+  const late = createServer((_request, response) => {
+    response.setHeader('date', new Date(Date.now() - 400_000).toUTCString());
+    response.end(JSON.stringify({ version: '2.9.2', capabilities: [] }));
+  });
+  await once(late.listen(0, '127.0.0.1'), 'listening');
+  const address = late.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  try {
+    const { of } = await check(
+      fileOf('late', {
+        console: { endpoint: `http://127.0.0.1:${port}` },
+        maas: { endpoint: `http://127.0.0.1:${port}/MAAS`, apiKey: 'env:MAAS_KEY' },
+      }),
+    );
+    expect(of('clock')).toMatchObject({
+      status: 'failed',
+      detail: expect.stringMatching(/^(399|400|401) s ahead of the console/),
+    });
+    expect(of('maas clock')).toMatchObject({
+      status: 'failed',
+      detail: expect.stringContaining('ahead of MAAS (MAAS_CLOCK_SKEW)'),
+    });
+    expect(of('maas')?.detail).toContain('(MAAS_TOO_OLD)');
+  } finally {
+    late.close();
   }
 });

@@ -53,10 +53,10 @@ describe.skipIf(skip !== undefined)(`at a terminal${skip === undefined ? '' : ` 
         [PROMPTS.httpsProxy, 'proxy:3128'],
         ['PROXY_INVALID', `${erase}http://relay:${PROXY_PASSWORD}@127.0.0.1:9`],
         [PROMPTS.httpProxy, ''],
-        [
-          'an HTTPS proxy is given and no HTTP proxy (PROXY_PAIR_REQUIRED)',
-          `http://relay:${PROXY_PASSWORD}@127.0.0.1:9`,
-        ],
+      );
+      await at.shows('an HTTPS proxy is given and no HTTP proxy (PROXY_PAIR_REQUIRED)');
+      await at.answer(
+        [PROMPTS.httpsProxy, `http://relay:${PROXY_PASSWORD}@127.0.0.1:9`],
         [PROMPTS.httpProxy, `http://relay:${PROXY_PASSWORD}@127.0.0.1:9`],
         [PROMPTS.noProxy, '10.0.0.0/99'],
         [
@@ -71,11 +71,11 @@ describe.skipIf(skip !== undefined)(`at a terminal${skip === undefined ? '' : ` 
         ['MAAS_ENDPOINT_INVALID', `${erase}http://127.0.0.1:9/MAAS`],
         [PROMPTS.maasKey, `${consumer}:${token}`],
         ['the token secret (third part) of the API key is missing (MAAS_KEY_FORMAT)', `${erase}${site.lab.userKey}`],
-        ['(MAAS_UNREACHABLE)', `${erase}${site.lab.url}`],
-        [PROMPTS.maasKey, `${consumer}:${token}:wrong`],
-        ['(MAAS_UNAUTHORIZED)', ''],
-        [PROMPTS.maasKey, site.lab.userKey],
       );
+      await at.shows('(MAAS_UNREACHABLE)');
+      await at.answer([PROMPTS.maasEndpoint, site.lab.url], [PROMPTS.maasKey, `${consumer}:${token}:wrong`]);
+      await at.shows('(MAAS_UNAUTHORIZED)');
+      await at.answer([PROMPTS.maasEndpoint, ''], [PROMPTS.maasKey, site.lab.userKey]);
       await at.shows('10 machines Ready');
       await at.shows('10.50.128.0/20 overlaps MAAS subnet storage (10.50.0.0/16) (CIDR_OVERLAP)');
       await at.answer([PROMPTS.podCidr, `${erase}10.244.0.0/16`]);
@@ -125,6 +125,11 @@ describe.skipIf(skip !== undefined)(`at a terminal${skip === undefined ? '' : ` 
       });
       const codes = JSON.parse(wrong.stdout).problems.map((problem: { code: string }) => problem.code);
       expect([wrong.status, codes]).toEqual([1, Array(4).fill('PASSPHRASE_WRONG')]);
+      const asked = start(['install', '--check', '-c', file]);
+      await asked.answer([PROMPTS.passphrase, PASSPHRASE]);
+      await asked.shows('machines: Pool gateway needs 3 machines');
+      expect(await asked.ended).toBe(0);
+      expect(asked.transcript()).not.toContain(PASSPHRASE);
     },
     TEST_MS_MAX,
   );
@@ -164,8 +169,9 @@ describe.skipIf(skip !== undefined)(`at a terminal${skip === undefined ? '' : ` 
         [PROMPTS.name, 'by-code'],
         [PROMPTS.passphrase, PASSPHRASE],
         [PROMPTS.passphraseAgain, PASSPHRASE],
-        ['(GATEWAY_NAME_TAKEN)', '\x15by-key'],
       );
+      await at.shows('(GATEWAY_NAME_TAKEN)');
+      await at.answer([PROMPTS.name, 'by-key']);
       expect(await at.ended).toBe(0);
       const gateways = (await site.api.raw(GatewayNames, 'GET', '/gateways')).items.map(({ name }) => name);
       expect(gateways).toContain('by-key');

@@ -45,7 +45,7 @@ export type Terminal = {
   /** Waits until `text` is shown, beyond what was awaited before. Blanks and line ends count alike. */
   readonly shows: (text: string) => Promise<void>;
   readonly type: (keys: string) => void;
-  /** `shows` and `type` in turn, each answer ended by Enter. */
+  /** `shows` and `type` in turn, each answer ended by Enter. Only a prompt takes keys: between two of them they are lost. */
   readonly answer: (...turns: readonly (readonly [question: string, typed: string])[]) => Promise<void>;
   /** All that was shown, as it was sent. */
   readonly transcript: () => string;
