@@ -30,12 +30,11 @@ export const CHANCES = {
   'maas-409': 0.05,
   'maas-reordered': 0.05,
   'relay-lost-at-point': 0.02,
-  'disk-torn': 0.5,
   'disk-full': 0.02,
   'kubernetes-away': 0.05,
   'machine-request-lost': 0.1,
   'machine-answer-lost': 0.1,
-  'kubeadm-fails': 0.1,
+  'kubeadm-fails': 0.25,
 } as const;
 export type Chance = keyof typeof CHANCES;
 
@@ -46,6 +45,7 @@ export const ACTS = [
   'relay-clock-skewed',
   'relay-disk-full',
   'relay-journal-flipped',
+  'disk-torn',
   'edge-deployed',
   'partition',
   'tunnel-away',

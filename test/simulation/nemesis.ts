@@ -43,6 +43,10 @@ export class Nemesis {
     switch (act) {
       case 'relay-lost':
         return this.#loseRelay(node);
+      case 'disk-torn':
+        // Counted when it comes to it, with the next write.
+        if (node !== null) node.disk.onWrite = () => node.process?.lose('in the middle of a write');
+        return false;
       case 'relay-pauses':
         node?.process?.hold(this.#random.between(5_000, 120_000));
         return node?.process != null;

@@ -18,6 +18,8 @@ export class RelayDisk {
   isFull = false;
   /** The append under way, for the power cut. */
   #inFlight: { readonly name: string; readonly bytes: Uint8Array } | null = null;
+  /** Called once, in the middle of the next write. */
+  onWrite: (() => void) | null = null;
   readonly onAppended: ((name: string, bytes: Uint8Array) => void)[] = [];
 
   constructor(site: Site) {
@@ -29,7 +31,8 @@ export class RelayDisk {
     const flying = this.#inFlight;
     this.#inFlight = null;
     if (flying === null) return;
-    if (!this.#site.faults.strikes('disk-torn')) return;
+    if (!this.#site.network.chance(0.7)) return;
+    this.#site.faults.count('disk-torn');
     this.#grow(flying.name, flying.bytes.subarray(0, this.#site.network.below(flying.bytes.byteLength)));
   }
 
@@ -60,6 +63,9 @@ export class RelayDisk {
       read: (name) => act(`read ${name}`, () => ok(this.files.get(name) ?? null)),
       append: (name, bytes) => {
         this.#inFlight = { name, bytes };
+        const interrupt = this.onWrite;
+        this.onWrite = null;
+        interrupt?.();
         return act(`append ${name}`, () => {
           this.#inFlight = null;
           if (this.isFull || this.#site.faults.strikes('disk-full')) {

@@ -6,7 +6,7 @@ import { MaasAudit } from './maas-audit.ts';
 import { Nemesis } from './nemesis.ts';
 import type { Scenario } from './scenario.ts';
 import type { CrashPoint } from './site.ts';
-import { isTerminal, makeWishes, type StandingWish } from './wishes.ts';
+import { abortWhenFailed, isTerminal, makeWishes, type StandingWish } from './wishes.ts';
 import { START_MS, World, type WorldOptions } from './world.ts';
 
 export type SeedResult = {
@@ -77,6 +77,7 @@ function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly St
     if (timeline.events > EVENTS_MAX) return site.violate('I17', `${EVENTS_MAX} events and no end`);
     if (timeline.now < lookAt) continue;
     lookAt = timeline.now + LOOK_MS;
+    for (const standing of wishes) abortWhenFailed(world, standing);
     const isCalm = site.faults.isOver && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
     calmSince = isCalm ? (calmSince ?? timeline.now) : null;
     if (calmSince !== null && timeline.now >= calmSince + AFTERMATH_MS) return;

@@ -58,7 +58,8 @@ export function scenarioOf(
   const main = mainWish(workload, random);
   const rival = options.withFaults && random.chance(0.4);
   const wanted = main.controlPlanes + main.workers;
-  const machines = wanted + random.between(1, 4) + (rival ? random.below(3) : 0);
+  const isShort = options.withFaults && random.chance(0.04);
+  const machines = isShort ? wanted - 1 : wanted + random.between(1, 4) + (rival ? random.below(3) : 0);
   const fates = options.withFaults || workload === 'replace' ? fatesOf(workload, machines, wanted, random) : [];
   return {
     seed,
@@ -92,7 +93,10 @@ function mainWish(workload: Workload, random: Random): ClusterWish {
     case 'delete':
       return { ...common, end: { afterMs: random.between(3, 8) * MINUTE_MS, kind: 'delete' } };
     case 'abort':
-      return { ...common, end: { afterMs: random.between(1, 240) * 1_000, kind: 'abort' } };
+      return {
+        ...common,
+        end: { afterMs: random.chance(0.2) ? random.below(1_000) : random.between(1, 240) * 1_000, kind: 'abort' },
+      };
     default:
       return {
         ...common,

@@ -16,12 +16,21 @@ export type StandingWish = {
   endAcceptedAt: number | null;
   /** The end was asked for of a cluster that can't be ended so any more. */
   endRefused: boolean;
+  /** Aborted because it had failed. */
+  hasGivenUp: boolean;
 };
 
 export function makeWishes(world: World): StandingWish[] {
   return world.scenario.clusters.map((wish) => {
     const record = world.edge.addCluster(ClusterId.parse(wish.id));
-    const standing: StandingWish = { wish, record, createdAt: null, endAcceptedAt: null, endRefused: false };
+    const standing: StandingWish = {
+      wish,
+      record,
+      createdAt: null,
+      endAcceptedAt: null,
+      endRefused: false,
+      hasGivenUp: false,
+    };
     world.timeline.after(wish.createAfterMs, () => create(world, standing));
     return standing;
   });
@@ -76,10 +85,21 @@ function end(world: World, standing: StandingWish, kind: 'abort' | 'delete'): vo
 const again = (world: World, work: () => void): void =>
   void world.timeline.after(world.site.network.between(AGAIN_MS_MIN, AGAIN_MS_MAX), work);
 
+/** Half of those whose cluster failed abort it, so that what it holds is free again. */
+export function abortWhenFailed(world: World, standing: StandingWish): void {
+  const { record, endAcceptedAt } = standing;
+  if (record.state?.failure == null || endAcceptedAt !== null || standing.wish.end !== null || standing.endRefused)
+    return;
+  if (standing.hasGivenUp || !world.site.network.chance(0.5)) return;
+  standing.hasGivenUp = true;
+  end(world, standing, 'abort');
+}
+
 /** I19: provisioned, failed with a reason, or deleted. */
-export function isTerminal({ wish, record, createdAt, endAcceptedAt, endRefused }: StandingWish): boolean {
+export function isTerminal({ wish, record, createdAt, endAcceptedAt, endRefused, hasGivenUp }: StandingWish): boolean {
   const { state } = record;
   if (createdAt === null || state === null) return false;
+  if (hasGivenUp && endAcceptedAt === null && !endRefused) return false;
   if (wish.end !== null && endAcceptedAt === null && !endRefused) return false;
   if (state.intent.kind !== 'present') return state.deletedAt !== null;
   return state.provisionedAt !== null || state.failure !== null;
