@@ -10,6 +10,9 @@ import type { ConnectionOutcome } from './connection.ts';
 /** A session that lasted this long was a good one: the next trouble begins anew. */
 const GOOD_SESSION_MS = 60_000;
 
+/** As the journal's own tries: freed room is found soon, and a try costs nothing. */
+const DISK_AGAIN_MS = 5_000;
+
 /** Runs until `signal` is aborted. @param connect one connection with the given join counter; never rejects */
 export async function keepTunnel(
   connect: (joinCounter: number) => Promise<ConnectionOutcome>,
@@ -23,7 +26,7 @@ export async function keepTunnel(
     const counter = await nextJoinCounter();
     if (!counter.ok) {
       log.error('tunnel-waits-for-disk', { detail: counter.error.detail, todo: 'free room in the state folder' });
-      await sleep(ports.timers, REDIAL_MS_MAX, signal);
+      await sleep(ports.timers, DISK_AGAIN_MS, signal);
       continue;
     }
     ports.reach('after-join-counter');

@@ -241,3 +241,28 @@ test('[T8] dials on for ever, with a new counter each time, and waits when the d
   expect(counters.length).toBeGreaterThan(15);
   expect(lines.filter((line) => line.includes('tunnel-waits-for-disk'))).toHaveLength(1);
 });
+
+test('[T8] a disk that has room again is found within 5 s, since the tunnel waits for it', async () => {
+  const ports = testPorts();
+  const { log } = testLog();
+  const stop = new AbortController();
+  const counters: number[] = [];
+  let isFull = true;
+  const running = keepTunnel(
+    async (counter) => {
+      counters.push(counter);
+      return { end: { kind: 'unreachable', detail: 'no route' }, welcome: null, servedMs: 0 };
+    },
+    async () => (isFull ? err({ detail: 'ENOSPC' }) : ok(1)),
+    ports,
+    log,
+    stop.signal,
+  );
+  await ports.advance(12_000);
+  isFull = false;
+  expect(counters).toEqual([]);
+  await ports.advance(5_000);
+  expect(counters).toContain(1);
+  stop.abort();
+  await running;
+});
