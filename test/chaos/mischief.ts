@@ -76,12 +76,16 @@ const ACTS: Readonly<Record<Mischief, Act>> = {
     rig.proxy.halfOpen();
     recoveries.blow('tunnel half open');
   },
-  'disk-full': async ({ rig, recoveries }, _relay, random) => {
+  'disk-full': async ({ rig, recoveries }, relay, random) => {
     const over = recoveries.trouble("relay's disk full");
     rig.disk.fill?.();
-    await delay(random.between(FULL_MS_MIN, FULL_MS_MAX));
-    rig.disk.free();
-    over();
+    const freed = delay(random.between(FULL_MS_MIN, FULL_MS_MAX)).then(() => {
+      rig.disk.free();
+      over();
+    });
+    // Every other time it is started again while the disk is full still.
+    if (random.chance(0.5)) relay.kill('SIGKILL');
+    else await freed;
   },
 };
 

@@ -25,6 +25,8 @@ const SHORT_WAITS: Partial<EdgeWaits> = {
   retryMsMax: 3_000,
 };
 const QUIET_MS_MAX = 180_000;
+/** The outbox's slowest try again, and slack. */
+const PROJECTED_MS_MAX = 30_000;
 const SECONDS_PER_RELAY_KILL = 15;
 const SECONDS_MIN = 300;
 const SHOWN_MAX = 10;
@@ -46,6 +48,8 @@ export type Outcome = {
   readonly clusters: number;
   /** Clusters that never came to their end, and what they hold is among the leaks. */
   readonly stuck: number;
+  /** Rows of the catalogue that do not say what the objects do, and commands nobody has settled. */
+  readonly astray: number;
   readonly leaks: number;
   readonly doubles: number;
   readonly recoveryMsMax: number;
@@ -53,7 +57,8 @@ export type Outcome = {
   readonly seed: number;
 };
 
-export const exitCodeOf = ({ leaks, doubles, stuck }: Outcome): number => (leaks + doubles + stuck === 0 ? 0 : 1);
+export const exitCodeOf = ({ leaks, doubles, stuck, astray }: Outcome): number =>
+  leaks + doubles + stuck + astray === 0 ? 0 : 1;
 
 export async function runChaos(run: Run): Promise<Outcome> {
   const { options, say } = run;
@@ -86,12 +91,13 @@ export async function runChaos(run: Run): Promise<Outcome> {
   say(`the killing is over; every cluster has ${QUIET_MS_MAX / 1_000} s to end`);
   isEnding = true;
   const stuck = await quiet(lanes, run);
+  const astray = await awry(rig, lanes, run);
   const books = readBooks(rig, lanes, stuck, say);
   return {
     ...{ relayKills, edgeKills },
     failpoints: { ...points.relayPoints.counts(), ...points.edgePoints.counts() },
     mischief: mischief.counts,
-    ...books,
+    ...{ ...books, astray },
     recoveryMsMax: tellRecoveries([...recoveries.all, ...recoveries.overdue()], say),
     waits: options.productionWaits ? 'production' : 'short',
     seed,
@@ -106,6 +112,25 @@ async function quiet(lanes: readonly Lane[], { isInterrupted }: Run): Promise<re
   while (open.size > 0 && performance.now() < endAtMs && !isInterrupted()) await delay(200);
   for (const lane of open) lane.abandon();
   return [...open];
+}
+
+/** What the stores say when everything has ended: each cluster's row deleted, and the gateway's queue empty. */
+async function awry({ api, gatewayId }: Rig, lanes: readonly Lane[], { say, isInterrupted }: Run): Promise<number> {
+  const ended = lanes.flatMap(({ clusters, current }) => clusters.filter((id) => id !== current()?.id));
+  const isAtRest = lanes.every(({ current }) => current() === null);
+  const endAtMs = performance.now() + PROJECTED_MS_MAX;
+  for (;;) {
+    const standing = (await api.clusters('?limit=200')).items.filter(({ id }) => ended.includes(id));
+    const { outstandingCommands } = await api.gateway(gatewayId);
+    const left = standing.length + (isAtRest ? outstandingCommands : 0);
+    if (left === 0) return 0;
+    if (performance.now() > endAtMs || isInterrupted()) {
+      for (const { id, name, phase } of standing) say(`astray: the catalogue has ${name} (${id}) as ${phase}`);
+      say(`astray: ${outstandingCommands} commands are unsettled`);
+      return left;
+    }
+    await delay(500);
+  }
 }
 
 function readBooks({ lab }: Rig, lanes: readonly Lane[], stuck: readonly Lane[], say: (line: string) => void) {
