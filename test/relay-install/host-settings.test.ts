@@ -4,6 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../support/control-plane.ts';
+import { fakePrograms } from './fake-systemd.ts';
 import { type InstallSite, startInstallSite } from './install-site.ts';
 import { targetHost } from './target-host.ts';
 
@@ -36,6 +38,26 @@ test(
       1,
       expect.stringMatching(/pairing: .*PAIRING_CODE_USED.*\n\s+→ Make a new code/),
     ]);
+  },
+  TEST_MS_MAX,
+);
+
+test(
+  'without an API key the relay’s own log tells that it is connected, and how the account is made is said',
+  async () => {
+    const made = await site.api.createGateway('by-log');
+    const target = host('by-log', { console: { endpoint: site.controlPlane.url, pairingCode: 'env:CODE' } });
+    const programs = fakePrograms(target.prefix, await freePort());
+    try {
+      const environment = { CODE: made.pairingCode, PATH: `${programs.folder}:${process.env.PATH}` };
+      const ran = await target.install(environment, []);
+      expect([ran.status, ran.stderr]).toEqual([0, '']);
+      expect(ran.stdout).toContain('Relay: connected to the console');
+      expect(ran.stdout).toContain('Cloud account: not made');
+      expect((await site.api.gateway(made.id)).phase).toBe('connected');
+    } finally {
+      await programs.stop();
+    }
   },
   TEST_MS_MAX,
 );

@@ -1,12 +1,12 @@
 // `install --host`: files, identity, service, connection and cloud account; stopped and run again; no secret in plain.
-import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { load } from 'js-yaml';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { freePort } from '../support/control-plane.ts';
 import { until } from '../support/until.ts';
+import { fakePrograms } from './fake-systemd.ts';
 import { filesWith, type InstallSite, MAIN, pcgYaml, startInstallSite } from './install-site.ts';
 import { targetHost } from './target-host.ts';
 
@@ -145,29 +145,3 @@ test(
   },
   TEST_MS_MAX,
 );
-
-/** Stand-ins for systemd's programs: they note how they are called and what any process list would show, and start the relay. */
-function fakePrograms(prefix: string, port: number) {
-  const folder = join(prefix, '..', 'programs');
-  mkdirSync(folder, { recursive: true });
-  const [calls, processes, pid] = ['calls', 'processes', 'pid'].map((name) => join(folder, name));
-  writeFileSync(calls ?? '', '');
-  const note = `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' >> ${processes}`;
-  const environment = `SLIPWAY_CONFIG=${prefix}/etc/slipway/relay.yaml SLIPWAY_ENROLMENT_LISTEN=127.0.0.1:${port}`;
-  const start = `if [ "$1" = restart ]; then ${environment} setsid ${process.execPath} ${MAIN} run >/dev/null 2>&1 & echo $! > ${pid}; fi`;
-  writeFileSync(join(folder, 'systemctl'), `#!/bin/sh\necho "$@" >> ${calls}\n${note}\n${start}\nexit 0\n`);
-  writeFileSync(join(folder, 'systemd-sysusers'), `#!/bin/sh\n${note}\nexit 0\n`);
-  for (const name of ['systemctl', 'systemd-sysusers']) chmodSync(join(folder, name), 0o755);
-  return {
-    folder,
-    calls: () =>
-      readFileSync(calls ?? '', 'utf8')
-        .trim()
-        .split('\n'),
-    processes: () => readFileSync(processes ?? '', 'latin1'),
-    stop: () =>
-      new Promise<void>((resolve) => {
-        spawn('kill', [readFileSync(pid ?? '', 'utf8').trim()]).on('close', () => resolve());
-      }),
-  };
-}
