@@ -3,36 +3,13 @@
 import type { ClusterIdentity } from '../../relay/bootstrap/cluster-identity.ts';
 import type { ClusterDial } from '../../relay/kubernetes/connect.ts';
 import type { EtcdApi } from '../../relay/kubernetes/etcd-members.ts';
-import type { KubernetesApi, NodeEvent, NodeView, WatchEnd } from '../../relay/kubernetes/kubernetes-api.ts';
+import type { KubernetesApi, NodeEvent, WatchEnd } from '../../relay/kubernetes/kubernetes-api.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
-import { createEtcd, type Etcd } from '../lab/kubernetes/etcd.ts';
+import { createEtcd } from '../lab/kubernetes/etcd.ts';
 import type { ClusterStart, KubernetesHub, NodeRegistration } from '../lab/machines/kubernetes-hub.ts';
 import type { RelayProcess } from './relay-process.ts';
+import { type SimulatedCluster, type SimulatedNode, viewOf } from './simulated-cluster.ts';
 import type { Site } from './site.ts';
-
-export type SimulatedNode = {
-  readonly registration: NodeRegistration;
-  alive: boolean;
-  /** Its kubelet has spoken since the network plugin came. */
-  ready: boolean;
-  lost: boolean;
-  cordoned: boolean;
-  version: number;
-};
-
-export type SimulatedCluster = {
-  readonly start: ClusterStart;
-  readonly etcd: Etcd;
-  readonly nodes: Map<string, SimulatedNode>;
-  /** Machines that run a part of it. */
-  readonly running: Map<string, NodeRegistration>;
-  readonly tokens: Map<string, number>;
-  readonly applied: Set<string>;
-  /** A network plugin was applied: nodes may become Ready. */
-  hasNetwork: boolean;
-  readonly watchers: Set<(event: NodeEvent) => void>;
-  version: number;
-};
 
 const READY_MS = 3_000;
 const GRACE_MS = 40_000;
@@ -291,20 +268,4 @@ export class SiteKubernetes {
       close: async () => {},
     };
   }
-}
-
-function viewOf(node: SimulatedNode): NodeView {
-  const { name, role, providerId, address } = node.registration;
-  return {
-    name,
-    resourceVersion: String(node.version),
-    ready: node.ready,
-    reason: node.ready ? '' : node.lost ? 'NodeStatusUnknown' : 'KubeletNotReady',
-    role,
-    unschedulable: node.cordoned,
-    unreachable: node.lost,
-    providerId,
-    internalIp: address,
-    kubeletVersion: 'v1.36.2',
-  };
 }

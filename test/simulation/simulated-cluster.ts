@@ -1,0 +1,44 @@
+// One Kubernetes cluster of a simulated site, and a node of it as the relay sees it.
+import type { NodeEvent, NodeView } from '../../relay/kubernetes/kubernetes-api.ts';
+import type { Etcd } from '../lab/kubernetes/etcd.ts';
+import type { ClusterStart, NodeRegistration } from '../lab/machines/kubernetes-hub.ts';
+
+export type SimulatedNode = {
+  readonly registration: NodeRegistration;
+  alive: boolean;
+  /** Its kubelet has spoken since the network plugin came. */
+  ready: boolean;
+  lost: boolean;
+  cordoned: boolean;
+  version: number;
+};
+
+export type SimulatedCluster = {
+  readonly start: ClusterStart;
+  readonly etcd: Etcd;
+  readonly nodes: Map<string, SimulatedNode>;
+  /** Machines that run a part of it. */
+  readonly running: Map<string, NodeRegistration>;
+  readonly tokens: Map<string, number>;
+  readonly applied: Set<string>;
+  /** A network plugin was applied: nodes may become Ready. */
+  hasNetwork: boolean;
+  readonly watchers: Set<(event: NodeEvent) => void>;
+  version: number;
+};
+
+export function viewOf(node: SimulatedNode): NodeView {
+  const { name, role, providerId, address } = node.registration;
+  return {
+    name,
+    resourceVersion: String(node.version),
+    ready: node.ready,
+    reason: node.ready ? '' : node.lost ? 'NodeStatusUnknown' : 'KubeletNotReady',
+    role,
+    unschedulable: node.cordoned,
+    unreachable: node.lost,
+    providerId,
+    internalIp: address,
+    kubeletVersion: 'v1.36.2',
+  };
+}
