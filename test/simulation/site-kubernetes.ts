@@ -6,7 +6,7 @@ import type { EtcdApi } from '../../relay/kubernetes/etcd-members.ts';
 import type { KubernetesApi, NodeEvent, WatchEnd } from '../../relay/kubernetes/kubernetes-api.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { createEtcd } from '../lab/kubernetes/etcd.ts';
-import type { ClusterStart, KubernetesHub, NodeRegistration } from '../lab/machines/kubernetes-hub.ts';
+import type { KubernetesHub, NodeRegistration } from '../lab/machines/kubernetes-hub.ts';
 import type { RelayProcess } from './relay-process.ts';
 import { type SimulatedCluster, type SimulatedNode, viewOf } from './simulated-cluster.ts';
 import type { Site } from './site.ts';

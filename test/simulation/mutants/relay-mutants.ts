@@ -243,4 +243,29 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'standby-acts-on-what-it-saw',
+    bug: 'a standby neither hears that its command is settled nor looks again when it gets the lease',
+    patches: [
+      { file: 'relay/commands/run-command.ts', from: '    if (!isHeld) return err(lookAgain);\n', to: '' },
+      {
+        file: 'functions/objects/report-inbox.ts',
+        from: '      this.#tellOthers(socket, frame.commandId);\n',
+        to: '',
+      },
+    ],
+  },
+  {
+    name: 'nothing-stops-an-old-command',
+    bug: 'no fence, no withdrawal, and a welcome that stops nothing',
+    patches: [
+      {
+        file: 'relay/commands/refusals.ts',
+        from: '  if (command.generation >= highest) return null;',
+        to: '  if (command.generation >= highest || highest >= 0) return null;',
+      },
+      { file: 'relay/relay.ts', from: 'return dispatch.withdraw(frame.commandIds);', to: 'return;' },
+      { file: 'relay/relay.ts', from: '      dispatch.keepOnly(welcome.outstanding);\n', to: '' },
+    ],
+  },
 ];
