@@ -46,8 +46,13 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
   new Nemesis(world);
   const wishes = makeWishes(world);
   hibernateNowAndThen(world);
-  runUntilQuiet(world, invariants, wishes);
-  invariants.checkQuiet(wishes);
+  try {
+    runUntilQuiet(world, invariants, wishes);
+    invariants.checkQuiet(wishes);
+  } catch (error) {
+    // What throws out of an event is a bug of the product or of the simulator: either way this seed shows it.
+    world.site.violate('broke', error instanceof Error ? (error.stack ?? error.message).slice(0, 500) : String(error));
+  }
   const { site, timeline } = world;
   edges.machines(world.region.transitions);
   countFates(world);
