@@ -3,13 +3,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClusterView } from '../../shared/cluster-view.ts';
 import type { ClusterId } from '../../shared/ids.ts';
-import { randomOf } from '../simulation/prng.ts';
+import { hash32, randomOf } from '../simulation/prng.ts';
 import { ApiProblem } from '../support/api-client.ts';
 import type { Recoveries } from './recovery.ts';
 import type { Rig } from './rig.ts';
 
 const LOOK_MS = 400;
 const CALL_MS_MAX = 15_000;
+/** Starting workerd anew takes some seconds; a request that died with it holds its key for two minutes. */
+const CREATE_MS_MAX = 12_000;
 const ABORT_CHANCE = 0.25;
 const ABORT_AFTER_MS_MAX = 5_000;
 
@@ -76,25 +78,45 @@ export function startLane(number: number, ports: LanePorts): Lane {
       if (ends !== null || abandoned) return;
     }
   };
-  const one = async (name: string): Promise<void> => {
-    const aborts = random.chance(ABORT_CHANCE);
-    const abortAfterMs = random.below(ABORT_AFTER_MS_MAX);
-    const spec = specOf(name, rig.accountId, 1 + random.below(2));
-    const created = await insist(async () => (await findMade(rig, name)) ?? createOnce(rig, spec));
-    if (created === null) return;
-    clusters.push(created.id);
-    const abortAt = performance.now() + abortAfterMs;
-    await follow(created.id, ({ phase, failure }) => {
-      if (phase === 'failed') failures.push(`${name}: ${failure?.code}: ${failure?.message}`);
-      return phase === 'running' || phase === 'failed' || (aborts && performance.now() > abortAt);
+  /** Null when nobody answers in time; the name is then asked for again at the end. */
+  const create = async (name: string, msMax: number): Promise<ClusterView | null> => {
+    const endAtMs = performance.now() + msMax;
+    const asked = async () => (await findMade(rig, name)) ?? (await createOnce(rig, specOf(name, rig.accountId)));
+    return insist(async () => {
+      try {
+        return await asked();
+      } catch (error) {
+        if (performance.now() < endAtMs) throw error;
+        return null;
+      }
     });
-    await end(created.id, name);
-    await follow(created.id, ({ phase }) => phase === 'deleted');
-    recoveries.ended(created.id);
+  };
+  const live = async (created: ClusterView, isOver: (view: ClusterView) => boolean): Promise<void> => {
+    const { id, name } = created;
+    clusters.push(id);
+    await follow(id, (view) => {
+      if (view.phase === 'failed') failures.push(`${name}: ${view.failure?.code}: ${view.failure?.message}`);
+      return view.phase === 'running' || view.phase === 'failed' || isOver(view);
+    });
+    await end(id, name);
+    await follow(id, ({ phase }) => phase === 'deleted');
+    recoveries.ended(id);
     if (!abandoned) current = null;
   };
   const loop = async (): Promise<void> => {
-    for (let made = 1; !isEnding() && !abandoned; made += 1) await one(`chaos-${number}-${made}`);
+    const unanswered: string[] = [];
+    for (let made = 1; !isEnding() && !abandoned; made += 1) {
+      const name = `chaos-${number}-${made}`;
+      const [aborts, abortAfterMs] = [random.chance(ABORT_CHANCE), random.below(ABORT_AFTER_MS_MAX)];
+      const created = await create(name, CREATE_MS_MAX);
+      if (created === null) unanswered.push(name);
+      const abortAt = performance.now() + abortAfterMs;
+      if (created !== null) await live(created, () => aborts && performance.now() > abortAt);
+    }
+    for (const name of unanswered) {
+      const created = await create(name, Number.POSITIVE_INFINITY);
+      if (created !== null) await live(created, () => true);
+    }
   };
   return {
     clusters,
@@ -110,18 +132,28 @@ export function startLane(number: number, ports: LanePorts): Lane {
 /** The answer was lost with an object or a process, or another of ours is still at it. */
 const MAY_PASS: ReadonlySet<string> = new Set(['UNAVAILABLE', 'INTERNAL']);
 
-const specOf = (name: string, accountId: string, workers: number) => ({
+/** The same for a name each time: it may be asked for again. */
+const specOf = (name: string, accountId: string) => ({
   ...{ name, profileId: 'pro_maas', accountId },
   pools: [
     { name: 'cp', role: 'control-plane', size: 1, allowWorkloads: false },
-    { name: 'workers', role: 'worker', size: workers },
+    { name: 'workers', role: 'worker', size: 1 + (hash32(name) & 1) },
   ],
 });
 
-/** One that an earlier request made before it died: its key stays in use for two minutes, its name tells at once. */
+/**
+ * One that an earlier request made before it died: its key stays in use for two minutes, its name tells at once. Null also when
+ * the name is reserved and its object has nothing yet: the same request, or in production the sweep, goes on with it.
+ */
 async function findMade({ api }: Rig, name: string): Promise<ClusterView | null> {
   const { items } = await api.clusters(`?name=${name}`);
-  return items[0] === undefined ? null : api.cluster(items[0].id);
+  if (items[0] === undefined) return null;
+  try {
+    return await api.cluster(items[0].id);
+  } catch (error) {
+    if (error instanceof ApiProblem && error.problem.code === 'UNAVAILABLE') return null;
+    throw error;
+  }
 }
 
 /** The name is the key too, so that an answer that was lost is given again. */
