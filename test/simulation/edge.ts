@@ -108,8 +108,8 @@ export class Edge {
         events,
         toRelay: (delayMs, work) => void process.hear(delayMs, work),
         out: (effect) => this.gateway.out(effect),
-        received: (socket, text) => this.gateway.turn('frame', (logic) => void logic.received(socket, text)),
-        closed: (socket) => this.gateway.turn('closed', (logic) => void logic.closed(socket)),
+        received: (socket, text) => this.gateway.turn('frame', (logic) => this.#minded(logic.received(socket, text))),
+        closed: (socket) => this.gateway.turn('closed', (logic) => this.#minded(logic.closed(socket))),
         onSend: (direction, text) => this.onFrame(process, direction, text),
       });
       const refuse = (detail: string): void =>
@@ -171,6 +171,11 @@ export class Edge {
     for (const host of [...[...this.clusters.values()].map((record) => record.host), this.gateway]) {
       if (!host.isBusy && host.isAwake && this.#site.faults.strikes('object-hibernates')) host.lose(null);
     }
+  }
+
+  /** The platform would only log what such a call throws. */
+  #minded(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#site.violate('broke', `gateway: ${String(error)}`));
   }
 
   #loseLinks(): void {

@@ -15,8 +15,9 @@ export class Timeline {
     this.now = startMs;
   }
 
+  /** In whole milliseconds, as clocks show them. */
   after(delayMs: number, run: () => void): Cancel {
-    const entry: Entry = { at: this.now + Math.max(0, delayMs), order: this.#order, run };
+    const entry: Entry = { at: this.now + Math.max(0, Math.ceil(delayMs)), order: this.#order, run };
     this.#order += 1;
     this.#push(entry);
     return () => {
