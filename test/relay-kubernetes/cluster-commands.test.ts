@@ -81,9 +81,7 @@ metadata: {name: net}
     const { outcome, context } = apply(lab.url, bad);
     const failed = await outcome;
     expect(failed).toMatchObject({ ok: false, error: { code: 'KUBERNETES_REFUSED', status: 422 } });
-    expect(!failed.ok && 'detail' in failed.error && failed.error.detail).toContain(
-      'ConfigMap default/Not_A_Name',
-    );
+    expect(!failed.ok && 'detail' in failed.error && failed.error.detail).toContain('ConfigMap default/Not_A_Name');
     expect(context.intents.length).toBe(1);
   });
 
