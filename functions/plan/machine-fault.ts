@@ -2,7 +2,7 @@
 import { WHOLE_BOOTSTRAP } from '../../shared/enrolment.ts';
 import type { Waits } from '../../shared/limits.ts';
 import type { MachineStatus } from '../../shared/machine.ts';
-import { type ClusterState, isReady, type MachineRecord, subjectOf } from './cluster-state.ts';
+import { type ClusterState, isReady, type MachineRecord, nodeOf, subjectOf } from './cluster-state.ts';
 import { deadlineOf, graceMs, hasPassed } from './deadlines.ts';
 
 export type Fault = { readonly code: string; readonly reason: string; readonly since: number };
@@ -82,7 +82,8 @@ function deployRefused(state: ClusterState, machine: MachineRecord): Fault | nul
 }
 
 function ownFault(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
-  if (isReady(state, machine) || machine.readyAt !== null) return null;
+  if (isReady(state, machine)) return null;
+  if (machine.readyAt !== null) return lostBeforeWhole(state, machine, now, waits);
   const whole = machine.steps.find((step) => step.name === WHOLE_BOOTSTRAP && step.outcome === 'failed');
   if (whole !== undefined) {
     const failed = machine.steps.findLast((step) => step.outcome === 'failed' && step.name !== WHOLE_BOOTSTRAP);
@@ -99,4 +100,15 @@ function ownFault(state: ClusterState, machine: MachineRecord, now: number, wait
   };
   const codes = { deploying: 'DEPLOY_TIMEOUT', 'waiting-turn': 'TURN_TIMEOUT', joining: 'JOIN_TIMEOUT' };
   return { code: codes[wait.code], reason: reasons[wait.code], since: wait.deadlineAt ?? now };
+}
+
+/** A running cluster waits for such a node; one that was never whole would wait for ever. */
+function lostBeforeWhole(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
+  if (state.provisionedAt !== null) return null;
+  const since = nodeOf(state, machine)?.since ?? machine.readyAt ?? now;
+  const deadlineAt = deadlineOf(state, since, waits.joinDeadlineMs, waits);
+  if (!hasPassed(deadlineAt, now)) return null;
+  const minutes = Math.max(1, Math.round(waits.joinDeadlineMs / 60_000));
+  const reason = `its node was Ready and then not for ${minutes} minutes, before the cluster was whole`;
+  return { code: 'NODE_LOST', reason, since: deadlineAt ?? now };
 }
