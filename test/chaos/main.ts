@@ -22,7 +22,8 @@ async function main(): Promise<number> {
   try {
     return await perform(options, stateDir, closers);
   } finally {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).reverse())
+      await close().catch((error: unknown) => console.error('not closed:', error));
     rmSync(stateDir, { recursive: true, force: true });
   }
 }
@@ -44,11 +45,11 @@ async function perform(
   say(`seed ${options.seed}: npm run chaos -- ${commandOf(options)}`);
   let outcome: Outcome | null = null;
   try {
-    outcome = await runChaos(run);
-    console.log(JSON.stringify(outcome));
-  } catch (error) {
+    const judged = await runChaos(run);
+    // What was cut off in the middle proves nothing, neither way.
     if (isInterrupted()) say('interrupted');
-    else throw error;
+    else outcome = judged;
+    if (outcome !== null) console.log(JSON.stringify(outcome));
   } finally {
     // Those that end still have something to say.
     closers.unshift(async () => void file?.end());

@@ -3,7 +3,7 @@
 import type { Random } from '../simulation/prng.ts';
 
 /** A later pass than the first finds the process at another moment of its life. */
-const PASS_MAX = 3;
+const PASS_MAX = 2;
 
 export type PointDeck<Point extends string> = {
   /** How often each was reached; every point is in it. */

@@ -81,13 +81,19 @@ export async function runChaos(run: Run): Promise<Outcome> {
   const points = { relayPoints: relayDeck(seed), edgePoints: edgeDeck(seed) };
   const seconds = options.seconds ?? Math.max(SECONDS_MIN, options.relayKills * SECONDS_PER_RELAY_KILL);
   const endAtMs = performance.now() + seconds * 1_000;
-  const isOver = (): boolean => performance.now() > endAtMs || run.isInterrupted();
+  let isBroken = false;
+  const isOver = (): boolean => isBroken || performance.now() > endAtMs || run.isInterrupted();
   const ports: KillPorts = { rig, recoveries, seed, ...points, isOver, say };
   const mischief = createMischief(ports);
-  const [relayKills, edgeKills] = await Promise.all([
-    killRelays(ports, options.relayKills, mischief),
-    killEdges(ports, options.edgeKills),
-  ]);
+  // When one breaks the other ends in order, or it would start processes that nobody ends.
+  const loops = [killRelays(ports, options.relayKills, mischief), killEdges(ports, options.edgeKills)].map((loop) =>
+    loop.catch((error: unknown) => {
+      isBroken = true;
+      throw error;
+    }),
+  );
+  await Promise.allSettled(loops);
+  const [relayKills = 0, edgeKills = 0] = await Promise.all(loops);
   say(`the killing is over; every cluster has ${QUIET_MS_MAX / 1_000} s to end`);
   isEnding = true;
   const stuck = await quiet(lanes, run);
