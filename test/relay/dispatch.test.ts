@@ -20,10 +20,11 @@ test('[C4] the journal holds a command before its receipt leaves, and its outcom
   await one.ports.advance(0);
   expect(seen).toEqual(['receipt', 'accepted']);
   expect(one.reportsOf(command.commandId)).toEqual([{ ok: true, value: IDENTITY }]);
-  expect(one.ports.reached.slice(0, 4)).toEqual([
+  expect(one.ports.reached.slice(0, 5)).toEqual([
     'after-receive',
     'after-journal-accept',
     'after-receipt',
+    'before-settle-journal',
     'after-settle-journal',
   ]);
 });
