@@ -1,6 +1,7 @@
 // `npm run demo`: the whole product on this machine, for a person to watch or a script to judge. See options.ts.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { defaultInventory, type Inventory, ownLoopback, parseInventory } from '../lab/inventory.ts';
 import { HOST_NETWORK } from '../lab/machines/host-network.ts';
@@ -11,6 +12,10 @@ import { DEMO_HELP, type DemoOptions, parseDemoOptions } from './options.ts';
 import { type DemoOutcome, exitCodeOf } from './outcome.ts';
 import { progressTo } from './progress.ts';
 
+/** As a shell says of a command that Ctrl-C ended. */
+const INTERRUPTED = 130;
+/** Machines, lab, relay and control plane end within a few seconds. */
+const CLOSE_MS_MAX = 20_000;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 async function main(): Promise<number> {
@@ -27,13 +32,15 @@ async function main(): Promise<number> {
   const folder = join(ROOT, '.slipway', 'demo');
   mkdirSync(folder, { recursive: true });
   const stateDir = mkdtempSync(join(folder, 'run-'));
-  const interrupted = onInterrupt();
-  try {
-    return await Promise.race([perform(options, stateDir, interrupted), interrupted.then(() => 130)]);
-  } finally {
-    await closeStack?.();
-    rmSync(stateDir, { recursive: true, force: true });
-  }
+  // Whatever ends this process: a helper that Ctrl-C ended before us may leave us waiting for it for ever.
+  process.once('exit', () => rmSync(stateDir, { recursive: true, force: true }));
+  let wasInterrupted = false;
+  const interrupted = onInterrupt().then(() => {
+    wasInterrupted = true;
+  });
+  const code = await Promise.race([perform(options, stateDir, interrupted), interrupted.then(() => INTERRUPTED)]);
+  await Promise.race([closeStack?.(), delay(CLOSE_MS_MAX)]);
+  return wasInterrupted ? INTERRUPTED : code;
 }
 
 /** Set as soon as there is something to close, so that an interruption at any moment leaves no process behind. */
