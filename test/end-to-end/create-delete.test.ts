@@ -63,7 +63,8 @@ test('three control planes join one after another, two workers beside them', asy
   expect(nodes.filter(({ role, ready }) => role === 'worker' && ready)).toHaveLength(2);
   // The machines report their joins themselves; a second member must not begin before the one before it has ended.
   const joins = scene.lab.delays.filter(
-    ({ kind, machine }) => kind.startsWith('kubeadm-') && running.machines.some(isControlPlane(machine)),
+    ({ kind, machine, startMs }) =>
+      kind.startsWith('kubeadm-') && startMs >= created.createdAt && running.machines.some(isControlPlane(machine)),
   );
   expect(joins).toHaveLength(3);
   for (const [at, join] of joins.entries()) expect(join.startMs).toBeGreaterThanOrEqual(joins[at - 1]?.endMs ?? 0);
