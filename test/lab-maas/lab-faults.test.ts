@@ -36,7 +36,7 @@ test('an ordered answer replaces the work, as often as asked', async () => {
 });
 
 test('HTML from a proxy, for a time', async () => {
-  lab.faults.arm({ kind: 'answer', status: 502, contentType: 'text/html', forMs: 50 });
+  lab.faults.arm({ kind: 'answer', status: 502, contentType: 'text/html', forMs: 1_500 });
   const reply = await lab.get('users/?op=whoami');
   expect(reply).toMatchObject({ status: 502, type: 'text/html' });
   expect(reply.text).toContain('502 Bad Gateway');
