@@ -109,13 +109,13 @@ export const renewPairingCode = defineRoute(
   {
     method: 'POST',
     path: '/v1/gateways/{gatewayId}/pairing-code',
-    summary: 'A new one-time pairing code; the earlier one ends',
+    summary: 'A new one-time pairing code, also for a further relay; an earlier unused one ends',
     roles: PROJECT_ADMINS,
     params: OneGateway,
     query: Nothing,
     body: Nothing,
     answers: { 201: PairingCodeMade },
-    problems: ['PAIRING_CODE_USED', 'UNAVAILABLE'],
+    problems: ['UNAVAILABLE'],
   },
   async ({ env, catalogue, principal, params, now }) => {
     const row = await findGateway(catalogue, principal.scope, params.gatewayId);

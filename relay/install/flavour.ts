@@ -24,7 +24,7 @@ export type Flavour = z.infer<typeof Flavour>;
 export type Minimums = z.infer<typeof Custom>;
 
 export const Placement = z.strictObject({
-  /** Null: any zone. */
+  /** Null when the zone does not matter. */
   zone: z.string().min(1).nullable().default(null),
   flavour: Flavour,
   nodes: z.union([z.literal(1), z.literal(3)], 'is neither 1 nor 3'),

@@ -133,7 +133,7 @@ function forbidden({ body }: MaasAnswer, call: CallKind): MaasFailure {
   return { code: 'MAAS_FORBIDDEN', operation: call.operation, detail };
 }
 
-/** Only MAAS's own sentences count as "not there": any web server can say 404, and a machine believed gone is lost. */
+/** Only MAAS's own sentences count as "not there". Every web server can say 404, and a machine believed gone is lost. */
 function notFound(answer: MaasAnswer): MaasFailure {
   const text = answer.body.trim();
   if (/^No \w+ matches the given query\.$/.test(text) || text === 'Not Found')

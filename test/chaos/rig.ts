@@ -1,5 +1,6 @@
 // What the chaos is let loose on: control plane and relay as processes, a proxy between them, and the lab in this process.
 // Both can be killed and started again on the same folder and port, as whoever supervises them would.
+
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -8,14 +9,13 @@ import { defaultInventory, ownLoopback } from '../lab/inventory.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
 import { loadDriver } from '../lab/load-driver.ts';
 import { type ApiClient, apiClient } from '../support/api-client.ts';
+import { connectedAccount } from '../support/connected-account.ts';
 import { freePort } from '../support/control-plane.ts';
 import { type EdgeProcess, startEdgeProcess } from '../support/edge-process.ts';
 import { pairRelay, type RelayProcess, type RelaySettings, runRelay } from '../support/relay-process.ts';
-import { until } from '../support/until.ts';
 import { type SmallDisk, smallDisk } from './small-disk.ts';
 import { type SocketProxy, startSocketProxy } from './socket-proxy.ts';
 
-const CONNECT_MS_MAX = 60_000;
 const WORKER = 'test/edge/failpoint-worker.ts';
 /** Enough for every lane's cluster, and some that are still being given back. */
 const MACHINES_PER_LANE = 5;
@@ -93,17 +93,7 @@ export async function startRig({ stateDir, lanes, waits, closers, log }: RigOpti
   };
   closers.push(stopRelay);
   startRelay(null);
-  await until(
-    CONNECT_MS_MAX,
-    'the relay to connect',
-    async () => (await api.gateway(gateway.id)).phase === 'connected',
-  );
-  const account = await api.createAccount({
-    name: 'maas',
-    gatewayId: gateway.id,
-    endpoint: lab.url,
-    apiKey: lab.userKey,
-  });
+  const account = await connectedAccount(api, gateway.id, lab);
   return {
     ...{ lab, api, url, apiKey: apiKey.key, gatewayId: gateway.id, accountId: account.id, proxy, disk },
     ...{ relayStateDir: settings.stateDir, edgeReached: failpoints.next },

@@ -1,5 +1,6 @@
 // The whole of Slipway on this machine: control plane, lab and relay, paired and with a cloud account. The demo and the
 // end-to-end tests start this and nothing else.
+
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AccountView, GatewayView } from '../../shared/gateway-view.ts';
@@ -9,12 +10,9 @@ import { type Lab, startLab } from '../lab/lab.ts';
 import { loadDriver } from '../lab/load-driver.ts';
 import type { LabDelay } from '../lab/machine-driver.ts';
 import { type ApiClient, apiClient } from './api-client.ts';
+import { connectedAccount } from './connected-account.ts';
 import { type ControlPlane, freePort, startControlPlane } from './control-plane.ts';
 import { pairRelay, type RelayProcess, type RelaySettings, runRelay } from './relay-process.ts';
-import { until } from './until.ts';
-
-/** Connecting takes well under a second; a relay that has not by then is broken. */
-const CONNECT_MS_MAX = 30_000;
 
 export type StackOptions = {
   readonly stateDir: string;
@@ -87,17 +85,7 @@ async function assemble(
   await pairRelay(relaySettings, gateway.pairingCode);
   let relay = runRelay(relaySettings);
   closers.push(() => relay.stop());
-  await until(
-    CONNECT_MS_MAX,
-    'the relay to connect',
-    async () => (await api.gateway(gateway.id)).phase === 'connected',
-  );
-  const account = await api.createAccount({
-    name: 'maas',
-    gatewayId: gateway.id,
-    endpoint: lab.url,
-    apiKey: lab.userKey,
-  });
+  const account = await connectedAccount(api, gateway.id, lab);
   return {
     controlPlane,
     lab,

@@ -20,7 +20,7 @@ export const lastOf = (fields: Fields, key: string): string | undefined => field
 
 export const allOf = (fields: Fields, key: string): readonly string[] => fields.get(key) ?? [];
 
-/** MAAS's `StringBool`: any value but "false" and "" is true, "0" and "no" included (maas.md §5.5). */
+/** MAAS's `StringBool`. Every value but "false" and "" is true, "0" and "no" included (maas.md §5.5). */
 export function looseFlag(fields: Fields, key: string): boolean {
   const value = lastOf(fields, key);
   return value !== undefined && value !== '' && value.toLowerCase() !== 'false';

@@ -46,7 +46,7 @@ export type Machine = {
   powerState: PowerState;
   /** How many more times the BMC refuses to switch off. */
   bmcRefusals: number;
-  /** The address that the inventory gives it, claimed on deploy when free; null: any. */
+  /** The address that the inventory gives it, claimed on deploy when free; null when it does not matter which. */
   readonly homeAddress: string | null;
   address: string | null;
   osystem: string;
