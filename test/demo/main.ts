@@ -16,6 +16,8 @@ import { progressTo } from './progress.ts';
 const INTERRUPTED = 130;
 /** Machines, lab, relay and control plane end within a few seconds. */
 const CLOSE_MS_MAX = 20_000;
+/** Ctrl-C ends our helpers too, and what breaks for want of them may be told before the signal reaches this process. */
+const SIGNAL_MS_MAX = 500;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 async function main(): Promise<number> {
@@ -76,6 +78,7 @@ async function perform(options: DemoOptions, stateDir: string, interrupted: Prom
     );
     outcome = await createCluster(stack, options, progress);
   } catch (error) {
+    await Promise.race([interrupted, delay(SIGNAL_MS_MAX)]);
     progress.say(`broken: ${error instanceof Error ? error.message : String(error)}`);
     for (const line of recent.slice(-40)) progress.say(`  ${line}`);
     outcome = { phase: 'failed', code: 'DEMO_BROKEN', leftovers: stack === null ? 0 : leftoversOf(stack) };

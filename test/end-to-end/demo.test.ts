@@ -76,7 +76,7 @@ describe('the demo', () => {
     const demo = runProgram([DEMO]);
     await demo.printed(line, 60_000);
     demo.interrupt('SIGINT');
-    expect(await demo.ended).toBe(130);
+    expect(await demo.ended, demo.stdout()).toBe(130);
     await demo.allGone();
     expect(stateFolders().filter((name) => !before.has(name))).toEqual([]);
   });
