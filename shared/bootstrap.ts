@@ -16,12 +16,22 @@ export const SECRET_SLOTS = [
   'join-token',
   /** `sha256:…` of the cluster CA's public key. Not secret, known only where the identity is opened. */
   'ca-cert-hash',
+  /** A pairing code for the relay of this machine, minted when the document is fetched; gateways only. */
+  'relay-pairing-code',
+  /** The settings file of that relay: console, authorities and proxy, which may hold a password. */
+  'relay-settings',
 ] as const;
 export const MACHINE_FACTS = [
   /** The machine's address in the node subnet, and the interface that has it, as the machine itself reported them. */
   'node-address',
   'node-interface',
   'system-id',
+  /** `https://host:port` of the relay that serves the document, and the PEM of the authority it is known by. */
+  'relay-origin',
+  'relay-authority',
+  /** SHA-256 (hex) of the program that relay serves, and the machines it runs on, as `uname -m` says it. */
+  'relay-program-sha256',
+  'relay-program-architecture',
 ] as const;
 
 export const SecretSlot = z.enum(SECRET_SLOTS);

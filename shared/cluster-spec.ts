@@ -3,6 +3,10 @@ import { z } from 'zod';
 import { AccountId, ProfileId, SystemId } from './ids.ts';
 import { CONTROL_PLANE_SIZE_MAX, POOLS_MAX, WORKER_POOL_SIZE_MAX } from './limits.ts';
 
+/** A user's own, or the machines that carry a gateway (architecture ruling 12.2). */
+export const ClusterKind = z.enum(['workload', 'gateway']);
+export type ClusterKind = z.infer<typeof ClusterKind>;
+
 /** RFC 1123 label. */
 export const Label = z.string().regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'use lower-case letters, digits and hyphens');
 /** 32 characters leave room for `-<slot>` in a host name of 63. */

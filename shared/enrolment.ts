@@ -5,6 +5,7 @@
 //   POST /v1/enrol        hello: who I am, which addresses I have              204 | 401 | 403 not this machine
 //   GET  /v1/bootstrap    my document        200 (script, or JSON by Accept)   204 not your turn, wait | 410 already fetched
 //   POST /v1/acknowledge  I have the document whole; the fetch ends here       204
+//   GET  /v1/program      the relay's own program, for a machine of the gateway's own      200 | 404 not offered
 //   POST /v1/report       a step started, succeeded or failed                  204
 import { z } from 'zod';
 import { BootstrapFile, BootstrapStep } from './bootstrap.ts';
@@ -16,6 +17,7 @@ export const ENROLMENT_PATHS = {
   enrol: '/v1/enrol',
   bootstrap: '/v1/bootstrap',
   acknowledge: '/v1/acknowledge',
+  program: '/v1/program',
   report: '/v1/report',
 } as const;
 

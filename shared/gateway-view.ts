@@ -1,8 +1,9 @@
 // Gateways and cloud accounts as the API shows them.
 import { z } from 'zod';
-import { Condition } from './cluster-view.ts';
+import { ClusterPhase, Condition, MachineView, WaitingOnView } from './cluster-view.ts';
 import { NodeState } from './gateway-key.ts';
-import { AccountId, EpochMs, GatewayId, RelayNodeId } from './ids.ts';
+import { AccountId, ClusterId, EpochMs, GatewayId, RelayNodeId } from './ids.ts';
+import { GatewaySize } from './installation.ts';
 
 export const GatewayName = z
   .string()
@@ -30,6 +31,17 @@ export const RelayNodeView = z.strictObject({
   enrolmentAddresses: z.array(z.string()),
 });
 
+/** The gateway's own machines: a cluster of kind `gateway`, not among the clusters that are listed. */
+export const GatewayCluster = z.strictObject({
+  clusterId: ClusterId,
+  size: GatewaySize,
+  phase: ClusterPhase,
+  waitingOn: z.array(WaitingOnView),
+  machines: z.array(MachineView),
+});
+
+export const GatewayUpdate = z.strictObject({ size: GatewaySize });
+
 export const GatewayView = z.strictObject({
   id: GatewayId,
   name: z.string(),
@@ -40,6 +52,8 @@ export const GatewayView = z.strictObject({
   /** Raw X25519 public key, base64url; null until paired. Secrets are sealed to it. */
   sealingKey: z.string().nullable(),
   outstandingCommands: z.int(),
+  /** The machines that carry it; null for a gateway on a host of its own. */
+  machines: GatewayCluster.nullable(),
   conditions: z.array(Condition),
 });
 export type GatewayView = z.infer<typeof GatewayView>;

@@ -55,7 +55,11 @@ export function checkText(body: string): string {
 }
 
 /** POST /v1/pairing/challenge */
-export const PairingChallengeRequest = z.strictObject({ codeHash: base64url.length(43) });
+export const PairingChallengeRequest = z.strictObject({
+  codeHash: base64url.length(43),
+  /** The gateway's object, for a code that its own relay made (I3); left out, the catalogue finds it by the code. */
+  object: z.string().max(255).optional(),
+});
 export const PairingChallenge = z.strictObject({ nonce: base64url.max(64), origin: z.string().max(255) });
 export type PairingChallenge = z.infer<typeof PairingChallenge>;
 
@@ -72,6 +76,8 @@ export const PairingRequest = z.strictObject({
   sealingKey: AgreementKey,
   /** The node's own: the gateway's key is wrapped for it. Absent from relays that can only be the one with the key. */
   keyAgreementKey: AgreementKey.optional(),
+  /** As in the challenge. */
+  object: z.string().max(255).optional(),
   hostname: z.string().max(253),
   relayVersion: z.string().max(64),
   /** Ed25519 by `identityKey` over `pairingText`. */
@@ -94,7 +100,7 @@ export const PairingResponse = z.strictObject({
 });
 export type PairingResponse = z.infer<typeof PairingResponse>;
 
-export function pairingText(request: Omit<PairingRequest, 'signature'>, origin: string): string {
+export function pairingText(request: Omit<PairingRequest, 'signature' | 'object'>, origin: string): string {
   return [
     'slipway/pairing/1',
     request.nonce,

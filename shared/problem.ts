@@ -103,6 +103,26 @@ const CATALOGUE = {
     title: 'This path speaks WebSocket only',
     todo: 'Let slipway-relay dial it; see its `doctor` when a proxy takes the upgrade away.',
   },
+  GATEWAY_SHRINK_UNSUPPORTED: {
+    status: 422,
+    title: 'A gateway can’t be made smaller',
+    todo: 'Keep its size, or delete it and install a smaller one.',
+  },
+  GATEWAY_WITHOUT_MACHINES: {
+    status: 409,
+    title: 'The gateway is on a host of its own',
+    todo: 'Pair further relays with it instead: POST /v1/gateways/{id}/pairing-code.',
+  },
+  GATEWAY_NOT_HEALTHY: {
+    status: 409,
+    title: 'The gateway’s machines are not running',
+    todo: 'Wait until GET /v1/gateways/{id} shows `machines.phase` running.',
+  },
+  GATEWAY_REACHABLE: {
+    status: 409,
+    title: 'The gateway was reachable within the last 15 minutes',
+    todo: 'Delete it without `orphan=true`, so that its machines are given back.',
+  },
   // --- cloud accounts
   ACCOUNT_NAME_TAKEN: { status: 409, title: 'A cloud account has this name', todo: 'Choose another name.' },
   ACCOUNT_NOT_FOUND: {

@@ -1,8 +1,10 @@
 // The frames of the tunnel. JSON text, one object a WebSocket message, every one versioned by `v`. Rules T1… in PROTOCOL.md.
 import { z } from 'zod';
+import { Claim } from './claim.ts';
 import { Command, CommandId, CommandOutcome } from './command.ts';
 import { AgreementKey, NodeState } from './gateway-key.ts';
 import { EpochMs, GatewayId, RelayNodeId } from './ids.ts';
+import { Installation, InstallationState } from './installation.ts';
 import { Observation } from './observation.ts';
 
 export const PROTOCOL_VERSION = 1;
@@ -70,6 +72,10 @@ export const EdgeFrame = z.discriminatedUnion('type', [
     /** Where the other active nodes serve enrolment, for user-data. Worth nothing without the authority that machines pin. */
     peers: z.array(EnrolmentAddress).max(64),
   }),
+  /** The code may be given out (I3). */
+  frame('pairing-code-ack', { codeHash: base64url.length(43) }),
+  /** Answers each `installation` (I1). */
+  frame('installation-state', { state: InstallationState }),
 ]);
 export type EdgeFrame = z.infer<typeof EdgeFrame>;
 
@@ -101,6 +107,12 @@ export const RelayFrame = z.discriminatedUnion('type', [
     /** The node's clock. */
     at: EpochMs,
   }),
+  /** This node made a one-time code for the relay of a machine of the gateway's own; given out only when acknowledged (I3). */
+  frame('pairing-code', { codeHash: base64url.length(43), claim: Claim }),
+  /** What an installer registers; sent again to hear how far it is (I1). */
+  frame('installation', { installation: Installation }),
+  /** This node's work is done: others hold the key, and it asks to be a node no more (I4). The edge closes as revoked. */
+  frame('node-leave', {}),
 ]);
 export type RelayFrame = z.infer<typeof RelayFrame>;
 

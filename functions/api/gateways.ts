@@ -191,6 +191,7 @@ function guess(row: GatewayRow, phase: 'unpaired' | 'disconnected'): GatewayView
     nodes: [],
     sealingKey: null,
     outstandingCommands: 0,
+    machines: null,
     conditions: [{ ...unknown, lastTransition: row.createdAt }],
   };
 }

@@ -58,7 +58,8 @@ export class ClusterLogic implements ClusterRpc {
 
   async create(creation: ClusterCreation): Promise<ClusterView> {
     this.#storage.open();
-    const state = this.#advance([{ kind: 'spec-accepted', at: this.#ports.now(), ...creation }]);
+    const { cluster = 'workload' } = creation;
+    const state = this.#advance([{ kind: 'spec-accepted', at: this.#ports.now(), ...creation, cluster }]);
     if (state === null) throw new Error('a created cluster has no state');
     return this.#describe(state);
   }

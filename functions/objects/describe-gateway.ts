@@ -43,6 +43,7 @@ export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView 
     }),
     sealingKey: gateway.sealingKey,
     outstandingCommands,
+    machines: null,
     conditions: [...conditionsOf(facts, lead, now), ...nodes.flatMap(cloneCondition)],
   };
 }

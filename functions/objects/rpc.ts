@@ -1,7 +1,7 @@
 // What the two Durable Objects promise to each other and to the API. Every method may be repeated.
 
 import type { ClusterProfile } from '../../shared/cluster-profile.ts';
-import type { ClusterSpec } from '../../shared/cluster-spec.ts';
+import type { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView } from '../../shared/gateway-view.ts';
@@ -18,6 +18,8 @@ export type ClusterCreation = {
   readonly account: AccountAccess;
   readonly spec: ClusterSpec;
   readonly profile: ClusterProfile;
+  /** `workload` when left out. */
+  readonly cluster?: ClusterKind;
 };
 
 export type ClusterRpc = {

@@ -27,6 +27,10 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
       return withIntent(state, 'aborted', event);
     case 'deletion-requested':
       return withIntent(state, 'deleted', event);
+    case 'resized':
+      return withSize(state, event.size);
+    case 'relays-changed':
+      return state.kind === 'gateway' ? { ...state, relays: event.relays } : ignore(state);
     default:
       return assertNever(event);
   }
@@ -53,6 +57,14 @@ function withIntent(
   return { ...state, generation: state.generation + 1, intent: { kind, at: event.at, actor: event.actor } };
 }
 
+/** Growing only: a smaller control plane would mean to choose whom to lose. */
+function withSize(state: ClusterState, size: number): ClusterState {
+  const pool = state.spec.pools.find(({ role }) => role === 'control-plane');
+  if (state.intent.kind !== 'present' || pool === undefined || size <= pool.size) return ignore(state);
+  const pools = state.spec.pools.map((other) => (other === pool ? { ...other, size } : other));
+  return { ...state, generation: state.generation + 1, spec: { ...state.spec, pools } };
+}
+
 /** New access: what failed with the old one may be tried at once. */
 function withAccount(state: ClusterState, account: AccountAccess): ClusterState {
   if (account.accountId !== state.account.accountId) return ignore(state);
@@ -61,12 +73,14 @@ function withAccount(state: ClusterState, account: AccountAccess): ClusterState 
 }
 
 function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): ClusterState {
-  const { at, scope, clusterId, gatewayId, account, spec, profile } = event;
+  const { at, scope, clusterId, gatewayId, cluster, account, spec, profile } = event;
   return {
     version: 1,
     scope,
     clusterId,
     gatewayId,
+    kind: cluster,
+    relays: [],
     account,
     spec,
     profile,

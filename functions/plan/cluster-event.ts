@@ -1,9 +1,11 @@
 // Pure. The facts that a cluster learns; applyEvent folds them into the state and decides nothing (SPEC.md).
 import { z } from 'zod';
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
-import { ClusterSpec } from '../../shared/cluster-spec.ts';
+import { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import { AccountAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
 import { ClusterId, EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import { RelayOfMachine } from '../../shared/installation.ts';
+import { CONTROL_PLANE_SIZE_MAX } from '../../shared/limits.ts';
 import { ClusterFact } from '../../shared/observation.ts';
 
 const event = <K extends string, A extends z.ZodRawShape>(kind: K, shape: A) =>
@@ -18,7 +20,13 @@ export const ClusterEvent = z.discriminatedUnion('kind', [
     account: AccountAccess,
     spec: ClusterSpec,
     profile: ClusterProfile,
+    /** Absent in what was stored before gateways had machines. */
+    cluster: ClusterKind.default('workload'),
   }),
+  /** The control plane grows to so many; never fewer (features G8). */
+  event('resized', { size: z.int().min(1).max(CONTROL_PLANE_SIZE_MAX) }),
+  /** The relays of the gateway as they are now; told to the cluster that is the gateway's own machines. */
+  event('relays-changed', { relays: z.array(RelayOfMachine).max(64) }),
   event('account-changed', { account: AccountAccess }),
   event('command-settled', { commandId: CommandId, outcome: CommandOutcome }),
   event('observed', { fact: ClusterFact }),

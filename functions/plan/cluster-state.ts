@@ -7,10 +7,11 @@
 import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
-import { ClusterSpec } from '../../shared/cluster-spec.ts';
+import { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import { MachineView } from '../../shared/cluster-view.ts';
 import { AccountAccess, CommandId } from '../../shared/command.ts';
 import { ClusterId, EpochMs, GatewayId, Scope, SlotId, SystemId } from '../../shared/ids.ts';
+import { RelayOfMachine } from '../../shared/installation.ts';
 import { InventoryFacts } from '../../shared/inventory.ts';
 import { MachineStatus } from '../../shared/machine.ts';
 import { SealedSecret } from '../../shared/sealed-secret.ts';
@@ -113,6 +114,10 @@ export const ClusterState = z.strictObject({
   scope: Scope,
   clusterId: ClusterId,
   gatewayId: GatewayId,
+  /** `gateway`: its machines carry the relays that plan's commands go through. */
+  kind: ClusterKind.default('workload'),
+  /** Of a gateway's own machines: its relays as last told. */
+  relays: z.array(RelayOfMachine).default([]),
   account: AccountAccess,
   spec: ClusterSpec,
   profile: ClusterProfile,

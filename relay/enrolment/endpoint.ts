@@ -127,6 +127,8 @@ function answer(
       return acknowledge(options, enrolment);
     case 'report':
       return report(options, request, enrolment, memory);
+    case 'program':
+      return Promise.resolve(say(404, 'no program is offered'));
   }
 }
 

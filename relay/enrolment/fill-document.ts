@@ -36,11 +36,17 @@ export async function fillDocument(document: BootstrapDocument, sources: Sources
     'service-account-pub': serviceAccount.publicKeyPem,
     'join-token': token.value,
     'ca-cert-hash': publicKeyHash(ca.certPem),
+    'relay-pairing-code': '',
+    'relay-settings': '',
   };
   const facts: Record<MachineFactName, string> = {
     'node-address': sources.nodeInterface.address,
     'node-interface': sources.nodeInterface.name,
     'system-id': sources.systemId,
+    'relay-origin': '',
+    'relay-authority': '',
+    'relay-program-sha256': '',
+    'relay-program-architecture': '',
   };
   const values: Record<string, string> = { ...secrets, ...facts };
   const fill = (text: string): string => fillTemplate(text, (_kind, name) => values[name] ?? '');

@@ -27,9 +27,7 @@ export type SessionEvents = {
   readonly began: (welcome: Welcome, send: (frame: RelayFrame) => void) => void;
   /** The next frame is taken when this has resolved: a withdrawal must not overtake what it withdraws. */
   readonly delivered: (commands: readonly Command[], send: (frame: RelayFrame) => void) => Promise<void>;
-  readonly other: (
-    frame: FrameOf<'report-ack' | 'observation-ack' | 'lease' | 'lease-refused' | 'withdraw' | 'standing'>,
-  ) => void;
+  readonly other: (frame: Exclude<EdgeFrame, { type: 'challenge' | 'welcome' | 'deliver' }>) => void;
   readonly ended: () => void;
 };
 

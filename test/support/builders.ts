@@ -71,6 +71,7 @@ export function aCluster(): ClusterBuilder {
         account: TEST_ACCOUNT,
         spec: ClusterSpec.parse(input),
         profile,
+        cluster: 'workload',
       }),
     };
   };
