@@ -1,12 +1,11 @@
 // The whole stack for one test file, its state in memory, and the few things every story asks of it. A wait that ends in vain
 // says what the cluster waited for, so that a red test needs no second run.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import type { ClusterPhase, ClusterView, TimelineEntry, WaitingOnView } from '../../shared/cluster-view.ts';
 import type { EdgeWaits } from '../../shared/limits.ts';
 import { type DefaultInventory, defaultInventory, type Inventory, ownLoopback } from '../lab/inventory.ts';
 import { LAB_USER } from '../lab/lab.ts';
+import { memoryFolder } from '../support/memory-folder.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { until } from '../support/until.ts';
 
@@ -74,10 +73,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   }
 }
 
-/** A folder in memory where there is such a thing: journals and SQLite sync often, and the disk is not what is tested. */
-export function tempStateDir(): string {
-  return mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'slipway-e2e-'));
-}
+export const tempStateDir = (): string => memoryFolder('slipway-e2e-');
 
 /** A stack for one story alone, closed whatever happens. */
 export async function withScene(options: SceneOptions, story: (scene: Scene) => Promise<void>): Promise<void> {

@@ -1,11 +1,19 @@
 // How a simulated machine talks to the relay's enrolment endpoint: the same requests as the enrolment script's curl, from the
 // machine's own address, with the pinned authority and the fixed server name.
-import { request } from 'node:https';
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { type RequestOptions, request } from 'node:https';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { ENROLMENT_PATHS, FilledDocument } from '../../../shared/enrolment.ts';
 import type { Enrolment } from './user-data.ts';
 
 const CALL_MS_MAX = 60_000;
 const BODY_BYTES_MAX = 4_194_304;
+/** A packaged relay is Node and a bundle. */
+const PROGRAM_BYTES_MAX = 400_000_000;
+const PROGRAM_MODE = 0o755;
 
 export type Turn =
   | { readonly kind: 'document'; readonly document: FilledDocument }
@@ -24,7 +32,13 @@ export type RelayClient = {
     exitCode: number | null;
     log: string;
   }): Promise<void>;
+  /** Writes the relay's own program, as the one at `from` offers it, into `file`; the digest is of what was written. */
+  program(from: Address, file: string): Promise<Program>;
 };
+
+type Address = { readonly host: string; readonly port: number };
+/** A relay that runs from its sources offers a bundle, which is run by Node. */
+export type Program = { readonly sha256: string; readonly kind: 'javascript' | 'executable' };
 
 /** Every call throws when no relay answers it well: the caller tries again later, as the script does. */
 export function relayClient(enrolment: Enrolment, localAddress: string, signal: AbortSignal): RelayClient {
@@ -48,7 +62,39 @@ export function relayClient(enrolment: Enrolment, localAddress: string, signal: 
     report: async (report) => {
       await done(call('POST', ENROLMENT_PATHS.report, { ...who, ...report }));
     },
+    program: (from, file) => download(enrolment, from, localAddress, signal, file),
   };
+}
+
+async function download(
+  enrolment: Enrolment,
+  from: Address,
+  localAddress: string,
+  signal: AbortSignal,
+  file: string,
+): Promise<Program> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const outgoing = request(requestOptions(enrolment, from, localAddress, signal, 'GET', ENROLMENT_PATHS.program));
+    outgoing.on('response', resolve);
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+  if (response.statusCode !== 200) {
+    response.resume();
+    throw new Error(`the relay answers ${response.statusCode} when asked for its program`);
+  }
+  const hash = createHash('sha256');
+  let length = 0;
+  const measured = new Transform({
+    transform: (part: Buffer, _encoding, next) => {
+      hash.update(part);
+      length += part.length;
+      next(length > PROGRAM_BYTES_MAX ? new Error('the program is too large') : null, part);
+    },
+  });
+  await pipeline(response, measured, createWriteStream(file, { mode: PROGRAM_MODE }));
+  const kind = response.headers['x-slipway-program'] === 'javascript' ? 'javascript' : 'executable';
+  return { sha256: hash.digest('hex'), kind };
 }
 
 type Answer = { readonly status: number; readonly body: string };
@@ -89,36 +135,45 @@ function ask(
   body: object | undefined,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(
-      {
-        host: relay.host,
-        port: relay.port,
-        servername: enrolment.serverName,
-        ca: enrolment.caPem,
-        localAddress,
-        method,
-        path,
-        agent: false,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS_MAX)]),
-        headers: {
-          host: enrolment.serverName,
-          authorization: enrolment.authorization,
-          accept: 'application/json',
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-      },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          text += chunk;
-          if (text.length > BODY_BYTES_MAX) outgoing.destroy(new Error('the answer is too large'));
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
-        response.on('error', reject);
-      },
-    );
+    const outgoing = request(requestOptions(enrolment, relay, localAddress, signal, method, path, body), (response) => {
+      let text = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        text += chunk;
+        if (text.length > BODY_BYTES_MAX) outgoing.destroy(new Error('the answer is too large'));
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+      response.on('error', reject);
+    });
     outgoing.on('error', reject);
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+function requestOptions(
+  enrolment: Enrolment,
+  to: Address,
+  localAddress: string,
+  signal: AbortSignal,
+  method: string,
+  path: string,
+  body?: object,
+): RequestOptions {
+  return {
+    host: to.host,
+    port: to.port,
+    servername: enrolment.serverName,
+    ca: enrolment.caPem,
+    localAddress,
+    method,
+    path,
+    agent: false,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS_MAX)]),
+    headers: {
+      host: enrolment.serverName,
+      authorization: enrolment.authorization,
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+  };
 }

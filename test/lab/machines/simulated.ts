@@ -1,6 +1,7 @@
 // Machines played inside the lab's process: each does over real HTTP what its user-data tells a real one to do: fetches its
 // user-data, enrols with the relay, waits for its turn, takes its bootstrap document, "runs" its steps with the kubeadm
-// stand-in, and reports. Nothing of a step's shell text is executed but kubeadm's command line.
+// stand-in, and reports. Nothing of a step's shell text is executed but kubeadm's command line; of a gateway's machine also the
+// relay, as a process (machine-relay.ts).
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BootstrapStep } from '../../../shared/bootstrap.ts';
 import { type FilledDocument, WHOLE_BOOTSTRAP } from '../../../shared/enrolment.ts';
@@ -9,6 +10,7 @@ import type { BootingMachine, CreateMachineDriver, DriverContext } from '../mach
 import { fetchMetadata } from '../metadata-client.ts';
 import { runKubeadm } from './kubeadm.ts';
 import { type KubernetesHub, startKubernetesHub } from './kubernetes-hub.ts';
+import { type MachineRelay, machineRelay, RELAY_STEP, type StepEnd } from './machine-relay.ts';
 import { memoryDisk } from './memory-disk.ts';
 import { type RelayClient, relayClient } from './relay-client.ts';
 import { readUserData } from './user-data.ts';
@@ -18,7 +20,12 @@ const RETRY_MS = 500;
 const PKI_DELIVERED = '/var/lib/slipway/pki';
 const PKI_USED = '/etc/kubernetes/pki';
 
-type Life = { readonly machine: BootingMachine; readonly ended: Promise<void>; readonly stop: AbortController };
+type Life = {
+  readonly ended: Promise<void>;
+  readonly stop: AbortController;
+  /** There once the machine's document wants one; it outlives the bootstrap. */
+  readonly relay: () => MachineRelay | null;
+};
 
 export const createMachineDriver: CreateMachineDriver = async (context) => {
   const hub = startKubernetesHub();
@@ -28,6 +35,7 @@ export const createMachineDriver: CreateMachineDriver = async (context) => {
     lives.delete(systemId);
     life?.stop.abort();
     await life?.ended;
+    await life?.relay()?.powerOff();
     await hub.powerOff(systemId);
   };
   return {
@@ -35,10 +43,15 @@ export const createMachineDriver: CreateMachineDriver = async (context) => {
     powerOn: async (machine) => {
       if (lives.has(machine.systemId)) return ok(undefined);
       const stop = new AbortController();
-      const ended = live(machine, hub, context, stop.signal).catch((error: unknown) => {
+      let own: MachineRelay | null = null;
+      const ownRelay = (): MachineRelay => {
+        own ??= machineRelay(machine, stop.signal, (line) => context.log(`relay of ${machine.hostname}: ${line}`));
+        return own;
+      };
+      const ended = live(machine, { hub, context, ownRelay, signal: stop.signal }).catch((error: unknown) => {
         if (!stop.signal.aborted) context.log(`${machine.hostname}: ${String(error)}`);
       });
-      lives.set(machine.systemId, { machine, ended, stop });
+      lives.set(machine.systemId, { ended, stop, relay: () => own });
       return ok(undefined);
     },
     powerOff: async (systemId) => {
@@ -53,12 +66,15 @@ export const createMachineDriver: CreateMachineDriver = async (context) => {
   };
 };
 
-async function live(
-  machine: BootingMachine,
-  hub: KubernetesHub,
-  context: DriverContext,
-  signal: AbortSignal,
-): Promise<void> {
+type Surroundings = {
+  readonly hub: KubernetesHub;
+  readonly context: DriverContext;
+  readonly ownRelay: () => MachineRelay;
+  readonly signal: AbortSignal;
+};
+
+async function live(machine: BootingMachine, surroundings: Surroundings): Promise<void> {
+  const { context, signal } = surroundings;
   await take(context, machine, 'boot', machine.timings.powerOnMs, signal);
   const fetched = await fetchMetadata(machine, '2012-03-01/user-data', signal);
   if (!fetched.ok) throw new Error(`no user-data: ${fetched.error.detail}`);
@@ -68,7 +84,7 @@ async function live(
   const document = await waitForTurn(machine, relay, signal);
   if (document === null) return;
   await untilDone(() => relay.acknowledge(), signal);
-  await runDocument(document, { machine, hub, context, relay, signal });
+  await runDocument(document, { ...surroundings, machine, relay, document });
 }
 
 async function waitForTurn(
@@ -86,12 +102,10 @@ async function waitForTurn(
   }
 }
 
-type Run = {
-  machine: BootingMachine;
-  hub: KubernetesHub;
-  context: DriverContext;
-  relay: RelayClient;
-  signal: AbortSignal;
+type Run = Surroundings & {
+  readonly machine: BootingMachine;
+  readonly relay: RelayClient;
+  readonly document: FilledDocument;
 };
 
 async function runDocument(document: FilledDocument, run: Run): Promise<void> {
@@ -121,11 +135,8 @@ async function runDocument(document: FilledDocument, run: Run): Promise<void> {
   await say(WHOLE_BOOTSTRAP, 'succeeded', 1, 0, '');
 }
 
-async function runStep(
-  step: BootstrapStep,
-  disk: ReturnType<typeof memoryDisk>,
-  run: Run,
-): Promise<{ exitCode: number; output: string }> {
+async function runStep(step: BootstrapStep, disk: ReturnType<typeof memoryDisk>, run: Run): Promise<StepEnd> {
+  if (step.name === RELAY_STEP) return installRelay(step, run);
   const command = /^[^#\n]*\bkubeadm\s+(init|join)\b([^\n;&|]*)/m.exec(step.script);
   if (command === null) return { exitCode: 0, output: `simulated: ${step.name} was not run` };
   const [, verb = '', rest = ''] = command;
@@ -151,6 +162,15 @@ async function runStep(
     return await runKubeadm(args, { systemId: run.machine.systemId, disk }, run.hub);
   } catch (error) {
     // An address in use, say: a real kubeadm would print it and fail, and the step must end either way.
+    return { exitCode: 1, output: `error: ${String(error)}\n` };
+  }
+}
+
+async function installRelay(step: BootstrapStep, run: Run): Promise<StepEnd> {
+  try {
+    return await run.ownRelay().install(run.document, step.script, run.relay);
+  } catch (error) {
+    // A relay that hangs up in the middle: curl would fail, and the step with it.
     return { exitCode: 1, output: `error: ${String(error)}\n` };
   }
 }
