@@ -96,13 +96,24 @@ export function fillTemplate(
 
 /** The secret slots a document uses. */
 export function slotsUsed(document: BootstrapDocument): Set<SecretSlot> {
+  return new Set(
+    placeholdersOf(document).flatMap(([kind, name]) => (kind === 'secret' ? [SecretSlot.parse(name)] : [])),
+  );
+}
+
+/** The facts a document uses. */
+export function factsUsed(document: BootstrapDocument): Set<MachineFactName> {
+  return new Set(
+    placeholdersOf(document).flatMap(([kind, name]) => (kind === 'fact' ? [MachineFactName.parse(name)] : [])),
+  );
+}
+
+function placeholdersOf(document: BootstrapDocument): [kind: string, name: string][] {
   const texts = [
     ...document.files.map((file) => file.content),
     ...document.steps.flatMap((step) => [step.script, step.beforeRetry ?? '']),
   ];
-  const used = new Set<SecretSlot>();
-  for (const text of texts) {
-    for (const [, kind, name] of text.matchAll(PLACEHOLDER)) if (kind === 'secret') used.add(SecretSlot.parse(name));
-  }
-  return used;
+  return texts.flatMap((text) =>
+    [...text.matchAll(PLACEHOLDER)].map(([, kind = '', name = '']): [string, string] => [kind, name]),
+  );
 }

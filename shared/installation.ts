@@ -49,6 +49,11 @@ export const InstallationState = z.strictObject({
   clusterId: ClusterId.nullable(),
   /** Of the gateway's machines; null without any. */
   phase: ClusterPhase.nullable(),
+  /** Why it failed; left out or null unless it has. */
+  failure: z
+    .strictObject({ code: z.string().max(64), message: z.string().max(2_000) })
+    .nullable()
+    .optional(),
   waitingOn: z.array(z.string().max(1_000)).max(20),
   machines: z
     .array(
