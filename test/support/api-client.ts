@@ -15,6 +15,8 @@ export class ApiProblem extends Error {
 }
 
 const GatewayCreated = GatewayView.extend({ pairingCode: z.string(), pairingCodeExpiresAt: z.int() });
+const GatewayList = z.object({ items: z.array(GatewayView) });
+const AccountList = z.object({ items: z.array(AccountView) });
 const Timeline = z.object({ items: z.array(TimelineEntry) });
 const ClusterList = z.object({ items: z.array(ClusterSummary), nextCursor: z.string().nullable() });
 
@@ -29,6 +31,11 @@ export function apiClient(url: string, apiKey: string) {
     setup: (setupSecret: string) => callApi(SetupResponse, `${url}/v1/setup`, 'POST', setupSecret, undefined),
     createGateway: (name: string) => call(GatewayCreated, 'POST', '/gateways', { name }),
     gateway: (id: string) => call(GatewayView, 'GET', `/gateways/${id}`),
+    gateways: () => call(GatewayList, 'GET', '/gateways'),
+    resizeGateway: (id: string, size: number) => call(GatewayView, 'PATCH', `/gateways/${id}`, { size }),
+    /** Null when it is gone at once; else how it is while its machines are given back. */
+    deleteGateway: (id: string, query = '') => call(GatewayView.nullable(), 'DELETE', `/gateways/${id}${query}`),
+    accounts: () => call(AccountList, 'GET', '/cloud-accounts'),
     createAccount: (account: { name: string; gatewayId: string; endpoint: string; apiKey: string }) =>
       call(AccountView, 'POST', '/cloud-accounts', account),
     createCluster: (spec: ClusterSpecInput | Record<string, unknown>) => call(ClusterView, 'POST', '/clusters', spec),
