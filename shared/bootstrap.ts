@@ -39,7 +39,7 @@ export type SecretSlot = z.infer<typeof SecretSlot>;
 export const MachineFactName = z.enum(MACHINE_FACTS);
 export type MachineFactName = z.infer<typeof MachineFactName>;
 
-const PLACEHOLDER = /\{\{(secret|fact):([a-z-]+)\}\}/g;
+const PLACEHOLDER = /\{\{(secret|fact):([a-z0-9-]+)\}\}/g;
 
 function unknownPlaceholder(text: string): string | null {
   for (const [whole, kind, name] of text.matchAll(PLACEHOLDER)) {
