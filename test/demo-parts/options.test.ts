@@ -27,3 +27,12 @@ test('an unknown flag is refused by name', () => {
     error: expect.stringContaining('--frobnicate'),
   });
 });
+
+test('the story of a gateway is known, and its machines are simulated', () => {
+  expect(parseDemoOptions(['gateway', '--exit'])).toMatchObject({ ok: true, value: { story: 'gateway', exit: true } });
+  expect(parseDemoOptions(['gateway', '--driver', 'cloud-init'])).toEqual({
+    ok: false,
+    error: 'gateway takes --driver simulated',
+  });
+  expect(parseDemoOptions(['magic'])).toEqual({ ok: false, error: 'the stories are create and gateway' });
+});

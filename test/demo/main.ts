@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { defaultInventory, type Inventory, ownLoopback, parseInventory } from '../lab/inventory.ts';
+import { LAB_USER } from '../lab/lab.ts';
 import { HOST_NETWORK } from '../lab/machines/host-network.ts';
-import { type Stack, startStack } from '../support/stack.ts';
+import { type Site, type SiteOptions, startSite } from '../support/site.ts';
+import { startStack } from '../support/stack.ts';
 import { createCluster } from './create-cluster.ts';
+import { gatewayLife } from './gateway-life.ts';
 import { labAddress } from './lab-address.ts';
 import { DEMO_HELP, type DemoOptions, parseDemoOptions } from './options.ts';
-import { type DemoOutcome, exitCodeOf } from './outcome.ts';
-import { progressTo } from './progress.ts';
+import { countOf, type DemoOutcome, exitCodeOf } from './outcome.ts';
+import { type Progress, progressTo } from './progress.ts';
 
 /** As a shell says of a command that Ctrl-C ended. */
 const INTERRUPTED = 130;
@@ -55,12 +58,12 @@ async function perform(options: DemoOptions, stateDir: string, interrupted: Prom
     () => performance.now(),
   );
   const recent: string[] = [];
-  let stack: Stack | null = null;
+  let stage: Stage | null = null;
   let outcome: DemoOutcome;
   try {
-    progress.say('starting the control plane, the lab and the relay');
+    progress.say(`starting the control plane, the lab${options.story === 'create' ? ' and the relay' : ''}`);
     const inventory = inventoryFor(options);
-    const starting = startStack({
+    const starting = setStage(options, {
       stateDir,
       inventory,
       driver: options.driver,
@@ -72,31 +75,60 @@ async function perform(options: DemoOptions, stateDir: string, interrupted: Prom
       },
     });
     closeStack = async () => (await starting.catch(() => null))?.close();
-    stack = await starting;
-    progress.say(
-      `control plane ${stack.controlPlane.url}, MAAS ${stack.lab.url}, gateway ${stack.gateway.name} connected`,
-    );
-    outcome = await createCluster(stack, options, progress);
+    stage = await starting;
+    progress.say(`control plane ${stage.site.controlPlane.url}, MAAS ${stage.site.lab.url}, ${stage.gateway}`);
+    outcome = await stage.play(progress);
   } catch (error) {
     await Promise.race([interrupted, delay(SIGNAL_MS_MAX)]);
     progress.say(`broken: ${error instanceof Error ? error.message : String(error)}`);
     for (const line of recent.slice(-40)) progress.say(`  ${line}`);
-    outcome = { phase: 'failed', code: 'DEMO_BROKEN', leftovers: stack === null ? 0 : leftoversOf(stack) };
+    outcome = {
+      phase: 'failed',
+      code: 'DEMO_BROKEN',
+      leftovers: stage === null ? 0 : countOf(stage.site.lab.leftovers(LAB_USER)),
+    };
   }
   if (options.json) console.log(JSON.stringify(outcome));
   else progress.say(JSON.stringify(outcome));
-  if (!options.exit && stack !== null) {
-    progress.say(`API ${stack.controlPlane.url}/v1 with key ${stack.apiKey}`);
-    progress.say(`MAAS ${stack.lab.url} with key ${stack.lab.userKey}`);
+  if (!options.exit && stage !== null) {
+    const { controlPlane, apiKey, lab } = stage.site;
+    progress.say(`API ${controlPlane.url}/v1 with key ${apiKey}`);
+    progress.say(`MAAS ${lab.url} with key ${lab.userKey}`);
     progress.say('Ctrl-C ends everything');
     await interrupted;
   }
   return exitCodeOf(outcome, options.exit);
 }
 
-function leftoversOf(stack: Stack): number {
-  const left = stack.lab.leftovers('slipway');
-  return left.machines + left.addresses + left.dnsRecords;
+/** What a story plays on. */
+type Stage = {
+  readonly site: Site;
+  readonly gateway: string;
+  play(progress: Progress): Promise<DemoOutcome>;
+  close(): Promise<void>;
+};
+
+async function setStage(options: DemoOptions, siteOptions: SiteOptions): Promise<Stage> {
+  if (options.story === 'create') {
+    const stack = await startStack(siteOptions);
+    return {
+      site: stack,
+      gateway: `gateway ${stack.gateway.name} connected`,
+      play: (progress) => createCluster(stack, options, progress),
+      close: stack.close,
+    };
+  }
+  const site = await startSite(siteOptions);
+  const life = gatewayLife(site, siteOptions.stateDir);
+  return {
+    site,
+    gateway: 'no gateway yet',
+    play: (progress) => life.play(options.exit, progress),
+    close: async () => {
+      await life.close();
+      await site.close();
+    },
+  };
 }
 
 function inventoryFor(options: DemoOptions): Inventory {

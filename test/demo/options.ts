@@ -6,19 +6,21 @@ import { err, ok, type Result } from '../../shared/result.ts';
 export const DEMO_HELP = `npm run demo -- [STORY] [options]
 
 Starts the whole of Slipway on this machine: the control plane (workerd), a lab with a MAAS and its machines, and the real
-relay process. Deploys a cluster, shows what it waits for, and stays up until Ctrl-C.
+relay process. Plays a story, shows what it waits for, and stays up until Ctrl-C.
 
 Stories
   create                   (default) one cluster: machines, virtual address, Kubernetes, nodes ready
+  gateway                  a gateway's own life: installed on one machine of MAAS from a pcg.yaml, grown to three, a cluster
+                           made through it, a delete refused while that stands; with --exit the cluster goes, then the gateway
 
 Options
-  --control-plane N        control-plane machines: 1, 3, 5 or 7 (default 1)
-  --workers N              worker machines (default 2)
+  --control-plane N        create: control-plane machines: 1, 3, 5 or 7 (default 1)
+  --workers N              create: worker machines (default 2)
   --lab-machines N         machines in the lab's racks (default: the larger of 12 and what is asked + 4)
-  --driver NAME            what plays the machines: simulated (default), cloud-init, or exec:PROGRAM
+  --driver NAME            what plays the machines: simulated (default), cloud-init, or exec:PROGRAM; gateway: simulated only
   --inventory FILE         a lab.yaml with your own racks
   --port N                 the control plane's port (default: a free one)
-  --exit                   delete the cluster at the end, check that nothing is left, and leave with 0 or 1
+  --exit                   delete everything at the end, check that nothing is left, and leave with 0 or 1
   --json                   print only one last line of JSON on stdout; progress goes to stderr
   --help                   this text
 `;
@@ -30,9 +32,11 @@ const whole = (name: string, min: number, max: number) =>
     .min(min, `--${name} is at least ${min}`)
     .max(max, `--${name} is at most ${max}`);
 
+const STORIES = ['create', 'gateway'] as const;
+
 const DemoOptions = z
   .strictObject({
-    story: z.enum(['create'], 'the only story so far is create'),
+    story: z.enum(STORIES, `the stories are ${STORIES.join(' and ')}`),
     controlPlane: whole('control-plane', 1, 7).refine((size) => size % 2 === 1, '--control-plane takes 1, 3, 5 or 7'),
     workers: whole('workers', 0, 1_000),
     labMachines: whole('lab-machines', 1, 5_000).optional(),
@@ -45,6 +49,8 @@ const DemoOptions = z
     json: z.boolean(),
     help: z.boolean(),
   })
+  // Machines that run the real script take a packaged relay only, and the demo runs from the sources.
+  .refine(({ story, driver }) => story === 'create' || driver === 'simulated', 'gateway takes --driver simulated')
   .transform((options) => ({
     ...options,
     labMachines: options.labMachines ?? Math.max(12, options.controlPlane + options.workers + 4),

@@ -3,14 +3,31 @@ import type { ClusterPhase } from '../../shared/cluster-view.ts';
 
 export type Leftovers = { readonly machines: number; readonly addresses: number; readonly dnsRecords: number };
 
+type Nodes = readonly {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly role: 'control-plane' | 'worker';
+}[];
+
+/** Of the story `gateway`; times in real milliseconds. */
+export type GatewayOutcome = {
+  readonly phase: 'running';
+  /** Its machines; ready when an active relay is connected from there. */
+  readonly nodes: Nodes;
+  readonly resizedTo: number;
+  /** The code with which its deletion was refused while a cluster stood. */
+  readonly refused: string | null;
+  readonly installMs: number;
+  readonly resizeMs: number;
+  readonly wallMs: number;
+  readonly leftovers: number;
+};
+
 export type DemoOutcome =
+  | GatewayOutcome
   | {
       readonly phase: ClusterPhase;
-      readonly nodes: readonly {
-        readonly name: string;
-        readonly ready: boolean;
-        readonly role: 'control-plane' | 'worker';
-      }[];
+      readonly nodes: Nodes;
       /** From the request to the phase above, in real milliseconds. */
       readonly wallMs: number;
       /** The lab's own delays along the critical path. */
@@ -23,9 +40,10 @@ export type DemoOutcome =
 
 export const countOf = (left: Leftovers): number => left.machines + left.addresses + left.dnsRecords;
 
-/** 0 only for a running cluster whose nodes are all ready and, after a deletion, nothing left. */
+/** 0 only for what runs with all nodes ready, a gateway as its story wants it and, after a deletion, nothing left. */
 export function exitCodeOf(outcome: DemoOutcome, deleted: boolean): number {
   if (outcome.phase !== 'running' || !('nodes' in outcome)) return 1;
+  if ('resizedTo' in outcome && (outcome.resizedTo !== 3 || outcome.refused !== 'GATEWAY_HAS_CLUSTERS')) return 1;
   const ready = outcome.nodes.length > 0 && outcome.nodes.every((node) => node.ready);
   return ready && (!deleted || outcome.leftovers === 0) ? 0 : 1;
 }

@@ -7,8 +7,10 @@ const LOG_LINES = 8;
 export type Progress = {
   say(line: string): void;
   /** Prints what changed since the last view: phase, each machine's phase and steps, and what is waited for. */
-  show(view: ClusterView): void;
+  show(view: Shown, what?: 'cluster' | 'gateway'): void;
 };
+
+export type Shown = Pick<ClusterView, 'name' | 'phase' | 'failure' | 'machines' | 'waitingOn'>;
 
 export function progressTo(write: (text: string) => void, now: () => number): Progress {
   const startedAt = now();
@@ -21,17 +23,17 @@ export function progressTo(write: (text: string) => void, now: () => number): Pr
   };
   return {
     say,
-    show: (view) => {
-      for (const [key, line] of linesOf(view)) sayOnce(key, line);
+    show: (view, what = 'cluster') => {
+      for (const [key, line] of linesOf(view, what)) sayOnce(`${what}/${key}`, line);
     },
   };
 }
 
-function linesOf(view: ClusterView): [key: string, line: string][] {
+function linesOf(view: Shown, what: string): [key: string, line: string][] {
   const name = (machine: MachineLine): string =>
     machine.hostname === null ? machine.slot : `${machine.slot} (${machine.hostname}, ${machine.zone ?? '?'})`;
   return [
-    ['phase', `cluster ${view.name}: ${view.phase}${view.failure === null ? '' : `: ${view.failure.message}`}`],
+    ['phase', `${what} ${view.name}: ${view.phase}${view.failure === null ? '' : `: ${view.failure.message}`}`],
     ...view.machines.map((machine): [string, string] => [
       `machine/${machine.slot}`,
       `  ${name(machine)}: ${machine.phase}`,
