@@ -3,6 +3,7 @@
 // as a process of its own, at the machine's own address, until the power goes.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { machine as machineType } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -83,6 +84,9 @@ async function fetchProgram(
   const [digest] = /\b[0-9a-f]{64}\b/.exec(script) ?? [];
   if (host === undefined || digest === undefined)
     return { exitCode: 1, output: 'the step names no origin or no digest of the program\n' };
+  const [, architecture = machineType()] = /^architecture='([^']*)'$/m.exec(script) ?? [];
+  if (architecture !== machineType())
+    return { exitCode: 1, output: `the program is for ${architecture}, and this machine is ${machineType()}\n` };
   const program = await relay.program({ host, port: Number(port) }, file);
   if (program.sha256 !== digest)
     return { exitCode: 1, output: `the program has the digest ${program.sha256}, not ${digest}\n` };
