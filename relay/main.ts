@@ -92,7 +92,11 @@ async function perform(command: string, values: Values): Promise<number> {
       return checks.some((check) => check.status === 'failed') ? FAILED : OK;
     }
     default:
-      return run(loaded.value, { salvageJournal: values['salvage-journal'], environment });
+      return run(loaded.value, {
+        salvageJournal: values['salvage-journal'],
+        environment,
+        mainFile: import.meta.filename,
+      });
   }
 }
 

@@ -28,6 +28,8 @@ export type Pairing = {
   /** Gives up the identity this folder has. */
   readonly replace: boolean;
   readonly now: EpochMs;
+  /** The gateway's object, for a code that another of its relays made (I3). */
+  readonly object?: string;
 };
 
 export type Paired = {
@@ -112,7 +114,8 @@ async function ask(
   offered: GatewayKey,
   post: PostJson,
 ): Promise<Result<PairingResponse, PairFailure>> {
-  const challenge = await call(pairing, '/v1/pairing/challenge', { codeHash }, PairingChallenge, post);
+  const where = pairing.object === undefined ? {} : { object: pairing.object };
+  const challenge = await call(pairing, '/v1/pairing/challenge', { codeHash, ...where }, PairingChallenge, post);
   if (!challenge.ok) return challenge;
   const { nonce, origin } = challenge.value;
   if (origin !== pairing.console) {
@@ -131,7 +134,7 @@ async function ask(
     relayVersion: pairing.relayVersion,
   };
   const signature = await vault.sign(pairingText(request, origin));
-  return call(pairing, '/v1/pairing', { ...request, signature }, PairingResponse, post);
+  return call(pairing, '/v1/pairing', { ...request, ...where, signature }, PairingResponse, post);
 }
 
 async function call<T>(

@@ -13,11 +13,12 @@ import type { TlsTrust } from './maas/tls-trust.ts';
 import type { MaasTransport } from './maas/transport.ts';
 import type { Ports } from './ports.ts';
 import { type BusyLease, createBusyLease } from './tunnel/busy-lease.ts';
-import { type Caller, connect, type SessionEvents } from './tunnel/connection.ts';
+import { type Caller, type ConnectionOutcome, connect, type SessionEvents } from './tunnel/connection.ts';
 import type { Dial } from './tunnel/dial.ts';
 import { createLease, type Lease } from './tunnel/lease.ts';
 import type { NodeStatus } from './tunnel/node-status.ts';
 import { createOutbox, type Outbox } from './tunnel/outbox.ts';
+import type { SessionPart } from './tunnel/session-part.ts';
 import { keepTunnel } from './tunnel/supervisor.ts';
 import type { Vault } from './vault.ts';
 
@@ -41,6 +42,10 @@ export type RelayParts = {
   readonly nodeStatus?: NodeStatus;
   /** Hears every fact on its way up. */
   readonly observed?: (observation: Observation) => void;
+  /** What else speaks in a session. */
+  readonly sessionParts?: readonly SessionPart[];
+  /** Hears how each connection ended, before the next is dialled. */
+  readonly tunnelEnded?: (end: ConnectionOutcome['end']) => void;
 };
 
 export type Relay = {
@@ -79,9 +84,11 @@ export function createRelay(parts: RelayParts): Relay {
     emit: (clusterId, fact) => outbox.observe({ clusterId, at: ports.clock.now(), fact }),
     run: (signal) => {
       dispatch.resume();
-      const connectOnce = (joinCounter: number) => {
+      const connectOnce = async (joinCounter: number): Promise<ConnectionOutcome> => {
         const caller: Caller = { identity, bootId, relayVersion, joinCounter, sign: parts.vault.sign, verify };
-        return connect(caller, parts.dial, session, ports, log, signal);
+        const outcome = await connect(caller, parts.dial, session, ports, log, signal);
+        parts.tunnelEnded?.(outcome.end);
+        return outcome;
       };
       return keepTunnel(connectOnce, journal.nextJoinCounter, ports, log, signal);
     },
@@ -90,7 +97,7 @@ export function createRelay(parts: RelayParts): Relay {
 }
 
 function sessionEvents(
-  { log, nodeStatus }: RelayParts,
+  { log, nodeStatus, sessionParts = [] }: RelayParts,
   outbox: Outbox,
   lease: Lease,
   dispatch: Dispatch,
@@ -104,6 +111,7 @@ function sessionEvents(
       nodeStatus?.attach(send);
       outbox.attach(send);
       lease.attach(send);
+      for (const part of sessionParts) part.attach(send);
     },
     delivered: (commands, answer) => {
       if (commands.some(({ clusterId }) => clusterId !== null)) busy?.stir();
@@ -123,12 +131,16 @@ function sessionEvents(
           return dispatch.withdraw(frame.commandIds);
         case 'standing':
           return nodeStatus?.take(frame);
+        case 'pairing-code-ack':
+        case 'installation-state':
+          for (const part of sessionParts) part.take(frame);
       }
     },
     ended: () => {
       outbox.detach();
       lease.detach();
       nodeStatus?.detach();
+      for (const part of sessionParts) part.detach();
     },
   };
 }

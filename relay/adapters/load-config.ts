@@ -11,6 +11,8 @@ export type LoadedConfig = {
   readonly config: Config;
   /** Every authority to trust for console and proxy: the host's own and the configured ones. */
   readonly ca: string[];
+  /** The configured ones alone, as PEM; null without. */
+  readonly siteAuthorities: string | null;
 };
 
 export async function loadConfig(environment: Environment): Promise<Result<LoadedConfig, ConfigProblem[]>> {
@@ -20,12 +22,12 @@ export async function loadConfig(environment: Environment): Promise<Result<Loade
   const config = readConfig(file.ok ? file.value : null, environment);
   if (!config.ok) return config;
   const own = [...getCACertificates('default')];
-  if (config.value.caFile === null) return ok({ config: config.value, ca: own });
+  if (config.value.caFile === null) return ok({ config: config.value, ca: own, siteAuthorities: null });
   const pem = await readText(config.value.caFile, 'SLIPWAY_CA_FILE');
   if (!pem.ok) return err([pem.error]);
   if (!pem.value.includes('-----BEGIN CERTIFICATE-----'))
     return err([{ setting: 'SLIPWAY_CA_FILE', message: `${config.value.caFile} holds no PEM certificate` }]);
-  return ok({ config: config.value, ca: [...own, pem.value] });
+  return ok({ config: config.value, ca: [...own, pem.value], siteAuthorities: pem.value });
 }
 
 async function readText(path: string, setting: string): Promise<Result<string, ConfigProblem & { missing: boolean }>> {

@@ -4,11 +4,13 @@
 //   token.ts                 what proves a machine's claim     turns.ts          documents held ready, machines waiting
 //   serve.ts                 HTTPS and its bounds              fill-document.ts  secrets and facts put in
 //   endpoint-certificate.ts  what machines pin                 ledger.ts         who came from where, who has its document
+//   relay-offer.ts           for the machines of the gateway's own: program, settings and pairing code of their relays
 import type { Claim } from '../../shared/claim.ts';
 import { parseClaim } from '../../shared/claim.ts';
-import { ENROLMENT_PATHS, EnrolRequest, StepReport } from '../../shared/enrolment.ts';
+import { EnrolRequest, StepReport } from '../../shared/enrolment.ts';
 import type { ClusterId, SystemId } from '../../shared/ids.ts';
 import type { ClusterFact } from '../../shared/observation.ts';
+import { err } from '../../shared/result.ts';
 import { renderBootstrapScript } from '../bootstrap/render-bootstrap-script.ts';
 import type { Log } from '../log.ts';
 import type { Ports } from '../ports.ts';
@@ -16,6 +18,8 @@ import { fillDocument, pickNodeInterface } from './fill-document.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { redactLog } from './redact-log.ts';
+import { type Program, type RelayOffer, relaySlots } from './relay-offer.ts';
+import { type Route, routeOf } from './route.ts';
 import { type Enrolment, readToken } from './token.ts';
 import type { Turn, Turns } from './turns.ts';
 
@@ -32,12 +36,16 @@ export type EndpointOptions = {
   readonly addressesOf: (systemId: SystemId) => readonly string[] | null;
   /** How long a machine is kept waiting for its turn. A standby relay, which gets no turns, answers at once. */
   readonly holdMs: () => number;
+  /** Absent: no machine of a gateway's own can be served. */
+  readonly offer?: RelayOffer;
 };
 
 export type MachineRequest = {
   readonly method: string;
   readonly path: string;
   readonly source: string;
+  /** The address of ours it was sent to, if that is known. */
+  readonly destination?: string;
   readonly token: string | null;
   readonly wantsJson: boolean;
   readonly body: unknown;
@@ -45,10 +53,17 @@ export type MachineRequest = {
   readonly signal: AbortSignal;
 };
 
-export type MachineAnswer = { readonly status: number; readonly body?: string; readonly contentType?: string };
+export type MachineAnswer = {
+  readonly status: number;
+  readonly body?: string;
+  readonly contentType?: string;
+  /** Instead of a body: this is streamed. */
+  readonly program?: Program;
+};
 
-/** Reports arrive late when the relay was away; a token is good for them an hour longer, and for nothing else. */
-const REPORT_GRACE_MS = 3_600_000;
+/** Reports arrive late when the relay was away; a token is good for them and for the program an hour longer, and for nothing else. */
+const LATE_MS = 3_600_000;
+const LATE: ReadonlySet<Route> = new Set<Route>(['report', 'program']);
 /** Forged tokens from one address. A machine with a right one never comes near. */
 const REFUSALS_PER_MINUTE = 30;
 /** Of one machine. A step that fails a hundred times at once is heard later. */
@@ -57,6 +72,7 @@ const REPORTS_PER_MINUTE = 120;
 const NO_CONTENT: MachineAnswer = { status: 204 };
 const say = (status: number, body: string): MachineAnswer => ({ status, body: `${body}\n`, contentType: 'text/plain' });
 
+const NO_PROGRAM = 'no program is offered';
 const UNTRUE = say(401, 'not a token of this gateway');
 
 export type Endpoint = (request: MachineRequest) => Promise<MachineAnswer>;
@@ -68,8 +84,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   const reports = createRateLimit(REPORTS_PER_MINUTE, now);
   const told = new Set<string>();
   return async (request) => {
-    const route = routeOf(request);
-    if (typeof route !== 'string') return route;
+    const found = routeOf(request.method, request.path);
+    if (!found.ok) return say(found.error.status, found.error.why);
+    const route = found.value;
     if (refusals.isSpent(request.source)) return say(429, 'too many forged tokens; wait a minute');
     const admitted = admit(options, request, route);
     if ('status' in admitted) {
@@ -81,28 +98,14 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   };
 }
 
-type Route = keyof typeof ENROLMENT_PATHS;
 type Memory = { readonly reports: RateLimit; readonly told: Set<string> };
-
-const ROUTES: readonly { readonly route: Route; readonly method: string }[] = [
-  { route: 'enrol', method: 'POST' },
-  { route: 'bootstrap', method: 'GET' },
-  { route: 'acknowledge', method: 'POST' },
-  { route: 'report', method: 'POST' },
-];
-
-function routeOf(request: MachineRequest): Route | MachineAnswer {
-  const found = ROUTES.find(({ route }) => ENROLMENT_PATHS[route] === request.path);
-  if (found === undefined) return say(404, 'no such path');
-  return found.method === request.method ? found.route : say(405, `use ${found.method}`);
-}
 
 /** A token proves the claim; the address must be the one the machine first spoke from, and MAAS's if that is known. */
 function admit(options: EndpointOptions, request: MachineRequest, route: Route): Enrolment | MachineAnswer {
   const read = request.token === null ? null : readToken(options.key, request.token);
   if (read === null || !read.ok) return UNTRUE;
   const enrolment = read.value;
-  const until = enrolment.enrolUntil + (route === 'report' ? REPORT_GRACE_MS : 0);
+  const until = enrolment.enrolUntil + (LATE.has(route) ? LATE_MS : 0);
   if (options.ports.clock.now() > until) return say(401, 'the token has ended');
   const entry = options.ledger.find(enrolment.claim);
   if (entry !== null && entry.address !== request.source) return say(403, 'the token is used by another address');
@@ -128,7 +131,7 @@ function answer(
     case 'report':
       return report(options, request, enrolment, memory);
     case 'program':
-      return Promise.resolve(say(404, 'no program is offered'));
+      return program(options, enrolment);
   }
 }
 
@@ -183,11 +186,16 @@ async function bootstrap(
     return NO_CONTENT;
   }
   const { document, identity, systemId, mintJoinToken } = turn;
+  const machine = { claim: turn.claim, address: nodeInterface.address, reached: request.destination ?? '' };
   const filled = await turns.filled(turn, ports.clock.now(), () =>
-    fillDocument(document, { identity, systemId, nodeInterface, mintJoinToken }),
+    fillDocument(document, {
+      ...{ identity, systemId, nodeInterface, mintJoinToken },
+      relaySlots: async () =>
+        options.offer === undefined ? err({ detail: NO_PROGRAM }) : relaySlots(options.offer, machine),
+    }),
   );
   if (!filled.ok) {
-    // The API server it is to join is away for now. Its turn stays; it asks again.
+    // The API server it is to join, or the console, is away for now. Its turn stays; it asks again.
     options.log.warn('document-not-filled', { claim: enrolment.claim, detail: filled.error.detail });
     return say(503, 'not now');
   }
@@ -202,6 +210,15 @@ function outsideSubnet(turn: Turn, entry: LedgerEntry): Extract<ClusterFact, { k
   const has = entry.interfaces.map((one) => `${one.name} ${one.address}`).join(', ');
   const log = `no interface has an address in ${turn.document.nodeSubnet}; the machine has ${has}`.slice(0, 2_000);
   return { kind: 'step', ...subjectOf(turn), step: 'node-address', outcome: 'failed', attempt: 1, exitCode: null, log };
+}
+
+/** Which machine asks does not matter: the program is no secret, and its digest stands in the document of who may run it. */
+async function program({ offer, log }: EndpointOptions, { claim }: Enrolment): Promise<MachineAnswer> {
+  if (offer === undefined) return say(404, NO_PROGRAM);
+  const offered = await offer.program();
+  if (offered.ok) return { status: 200, program: offered.value };
+  log.warn('program-not-offered', { claim, detail: offered.error.detail });
+  return say(503, 'not now');
 }
 
 async function acknowledge(options: EndpointOptions, enrolment: Enrolment): Promise<MachineAnswer> {

@@ -4,10 +4,11 @@ import type { BootstrapDocument, MachineFactName, SecretSlot } from '../../share
 import { fillTemplate, slotsUsed } from '../../shared/bootstrap.ts';
 import type { EnrolRequest, FilledDocument } from '../../shared/enrolment.ts';
 import type { SystemId } from '../../shared/ids.ts';
-import { ok } from '../../shared/result.ts';
+import { ok, type Result } from '../../shared/result.ts';
 import { publicKeyHash } from '../bootstrap/certificate-authority.ts';
 import type { ClusterIdentity } from '../bootstrap/cluster-identity.ts';
 import type { KubernetesCall } from '../kubernetes/kubernetes-api.ts';
+import { NO_RELAY_SLOTS, namesRelay, type RelaySlots } from './relay-offer.ts';
 
 type Interface = EnrolRequest['interfaces'][number];
 
@@ -17,13 +18,19 @@ export type Sources = {
   readonly nodeInterface: Interface;
   /** Asked only when the document uses a token. */
   readonly mintJoinToken: () => KubernetesCall<string>;
+  /** Asked only when the document names a relay: one of a gateway's own machines. */
+  readonly relaySlots: () => Promise<Result<RelaySlots, { readonly detail: string }>>;
 };
 
-/** Fails only as minting a token does. */
-export async function fillDocument(document: BootstrapDocument, sources: Sources): KubernetesCall<FilledDocument> {
+/** Fails as a source does that is away for now: it may be tried again. */
+export type Filling = Promise<Result<FilledDocument, { readonly detail: string }>>;
+
+export async function fillDocument(document: BootstrapDocument, sources: Sources): Filling {
   const used = slotsUsed(document);
   const token = used.has('join-token') ? await sources.mintJoinToken() : ok('');
   if (!token.ok) return token;
+  const relay = namesRelay(document) ? await sources.relaySlots() : ok(NO_RELAY_SLOTS);
+  if (!relay.ok) return relay;
   const { ca, frontProxyCa, etcdCa, serviceAccount } = sources.identity;
   const secrets: Record<SecretSlot, string> = {
     'ca-cert': ca.certPem,
@@ -36,17 +43,17 @@ export async function fillDocument(document: BootstrapDocument, sources: Sources
     'service-account-pub': serviceAccount.publicKeyPem,
     'join-token': token.value,
     'ca-cert-hash': publicKeyHash(ca.certPem),
-    'relay-pairing-code': '',
-    'relay-settings': '',
+    'relay-pairing-code': relay.value['relay-pairing-code'],
+    'relay-settings': relay.value['relay-settings'],
   };
   const facts: Record<MachineFactName, string> = {
     'node-address': sources.nodeInterface.address,
     'node-interface': sources.nodeInterface.name,
     'system-id': sources.systemId,
-    'relay-origin': '',
-    'relay-authority': '',
-    'relay-program-sha256': '',
-    'relay-program-architecture': '',
+    'relay-origin': relay.value['relay-origin'],
+    'relay-authority': relay.value['relay-authority'],
+    'relay-program-sha256': relay.value['relay-program-sha256'],
+    'relay-program-architecture': relay.value['relay-program-architecture'],
   };
   const values: Record<string, string> = { ...secrets, ...facts };
   const fill = (text: string): string => fillTemplate(text, (_kind, name) => values[name] ?? '');

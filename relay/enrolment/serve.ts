@@ -3,11 +3,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import type { Result } from '../../shared/result.ts';
 import { err, ok } from '../../shared/result.ts';
 import type { KeyAndCertificate } from '../bootstrap/certificate-authority.ts';
 import { type Log, reasonOf } from '../log.ts';
 import type { Endpoint, MachineAnswer } from './endpoint.ts';
+import type { Program } from './relay-offer.ts';
 
 export type EnrolmentServer = {
   readonly port: number;
@@ -26,6 +28,9 @@ const HANDSHAKE_MS_MAX = 10_000;
 const HEADERS_MS_MAX = 10_000;
 /** To receive a request whole; waiting for a turn comes after it. */
 const REQUEST_MS_MAX = 20_000;
+
+/** For 120 MB at 400 KB/s; whoever is slower begins anew. */
+const PROGRAM_MS_MAX = 300_000;
 
 /** Port 0 takes a free one. */
 export async function serveEnrolment(
@@ -91,17 +96,44 @@ async function respond(endpoint: Endpoint, request: IncomingMessage, response: S
   const read = await readBody(request);
   if (!read.ok) return send(response, read.error);
   const { authorization, accept } = request.headers;
+  const { localAddress } = request.socket;
   const answer = await endpoint({
     method: request.method ?? '',
     path: (request.url ?? '/').split('?')[0] ?? '/',
-    source: (request.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    source: plainAddress(request.socket.remoteAddress),
+    ...(localAddress === undefined ? {} : { destination: plainAddress(localAddress) }),
     token: authorization?.startsWith('Bearer ') ? authorization.slice('Bearer '.length) : null,
     wantsJson: accept?.includes('application/json') ?? false,
     body: read.value,
     signal: hungUp.signal,
   });
-  send(response, answer);
+  if (answer.program === undefined) send(response, answer);
+  else await sendProgram(response, answer.program, hungUp.signal);
 }
+
+/** An IPv4 address as a socket of both families tells it. */
+const plainAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:/, '');
+
+async function sendProgram(response: ServerResponse, program: Program, hungUp: AbortSignal): Promise<void> {
+  response.writeHead(200, {
+    'content-type': 'application/octet-stream',
+    'content-length': program.sizeBytes,
+    'x-slipway-program': program.kind,
+  });
+  try {
+    const signal = AbortSignal.any([hungUp, AbortSignal.timeout(PROGRAM_MS_MAX)]);
+    await pipeline(program.open(), response, { signal });
+  } catch (error) {
+    // Cut short: the machine sees that by its length and begins anew.
+    if (!isCut(error)) throw error;
+    response.destroy();
+  }
+}
+
+const CUT = ['ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE', 'ERR_STREAM_DESTROYED'];
+const isCut = (error: unknown): boolean =>
+  error instanceof Error &&
+  (error.name === 'AbortError' || ('code' in error && CUT.some((code) => code === error.code)));
 
 function send(response: ServerResponse, answer: MachineAnswer): void {
   if (response.destroyed) return;

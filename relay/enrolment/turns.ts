@@ -1,11 +1,11 @@
 // Machines whose turn it is: the documents that `ensure-bootstrap` commands hold ready, and the machines that wait for one.
 import type { BootstrapDocument } from '../../shared/bootstrap.ts';
 import type { Claim } from '../../shared/claim.ts';
-import type { FilledDocument } from '../../shared/enrolment.ts';
 import type { EpochMs, SystemId } from '../../shared/ids.ts';
 import type { ClusterIdentity } from '../bootstrap/cluster-identity.ts';
 import type { KubernetesCall } from '../kubernetes/kubernetes-api.ts';
 import { sleep, type Timers } from '../ports.ts';
+import type { Filling } from './fill-document.ts';
 
 export type Turn = {
   readonly claim: Claim;
@@ -26,21 +26,17 @@ export type Turns = {
   /** The turn of a claim, waited for; null when it didn't come in time. */
   readonly arrived: (claim: Claim, waitMs: number, signal: AbortSignal) => Promise<Turn | null>;
   /** What `fill` answers, asked once for several fetches of the same turn. */
-  readonly filled: (
-    turn: Turn,
-    now: EpochMs,
-    fill: () => KubernetesCall<FilledDocument>,
-  ) => KubernetesCall<FilledDocument>;
+  readonly filled: (turn: Turn, now: EpochMs, fill: () => Filling) => Filling;
   readonly acknowledge: (claim: Claim, at: EpochMs) => void;
 };
 
 type Held = { readonly turn: Turn; readonly settle: (at: EpochMs | null) => void };
-type Filling = { readonly at: EpochMs; readonly document: KubernetesCall<FilledDocument> };
+type Kept = { readonly at: EpochMs; readonly document: Filling };
 
 export function createTurns(timers: Timers): Turns {
   const held = new Map<Claim, Held>();
   const waiting = new Map<Claim, Set<() => void>>();
-  const fillings = new WeakMap<Turn, Filling>();
+  const fillings = new WeakMap<Turn, Kept>();
 
   async function waitFor(claim: Claim, waitMs: number, signal: AbortSignal): Promise<void> {
     const here = new AbortController();

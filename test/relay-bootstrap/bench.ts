@@ -1,5 +1,6 @@
 // What these tests share: a relay's ports with a disk in memory, a command's context, and one enrolment endpoint on loopback.
 import { createSecretKey } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { createNodePorts } from '../../relay/adapters/node-ports.ts';
 import { ENROLMENT_SERVER_NAME, renderUserData } from '../../relay/bootstrap/render-user-data.ts';
@@ -7,6 +8,7 @@ import type { CommandContext } from '../../relay/commands/handler.ts';
 import { createEndpoint } from '../../relay/enrolment/endpoint.ts';
 import { ensureEndpointCertificate } from '../../relay/enrolment/endpoint-certificate.ts';
 import { type Ledger, openLedger } from '../../relay/enrolment/ledger.ts';
+import type { RelayOffer } from '../../relay/enrolment/relay-offer.ts';
 import { serveEnrolment } from '../../relay/enrolment/serve.ts';
 import { makeToken } from '../../relay/enrolment/token.ts';
 import { createTurns, type Turns } from '../../relay/enrolment/turns.ts';
@@ -138,6 +140,7 @@ export async function startBench(
     readonly port?: number;
     readonly addresses?: readonly string[] | null;
     readonly isActive?: boolean;
+    readonly offer?: RelayOffer;
   } = {},
 ): Promise<EnrolmentBench> {
   const files = given.files ?? new Map<string, Uint8Array>();
@@ -157,6 +160,7 @@ export async function startBench(
     emit: (_cluster, fact) => facts.push(fact),
     addressesOf: () => given.addresses ?? null,
     holdMs: () => (given.isActive === false ? 0 : 20_000),
+    ...(given.offer === undefined ? {} : { offer: given.offer }),
   });
   const { authorityPem, endpoint: served } = certificate.value;
   const listen = { host: '127.0.0.1', port: given.port ?? 0, certificate: served, log };
@@ -181,7 +185,7 @@ export async function startBench(
   };
 }
 
-export type Reply = { readonly status: number; readonly text: string };
+export type Reply = { readonly status: number; readonly text: string; readonly headers: IncomingHttpHeaders };
 
 /** One request as a machine makes it: pinned authority, fixed server name, its own source address. */
 export function speak(
@@ -219,7 +223,7 @@ export function speak(
         response.on('data', (part: string) => {
           text += part;
         });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text, headers: response.headers }));
       },
     );
     sent.on('error', reject);
