@@ -4,6 +4,7 @@ import type { AccountAccess } from '../../shared/command.ts';
 import { assertNever } from '../../shared/result.ts';
 import { applyFact } from './apply-fact.ts';
 import { applyOutcome } from './apply-outcome.ts';
+import { applyRelays } from './apply-relays.ts';
 import type { ClusterEvent } from './cluster-event.ts';
 import type { ClusterState } from './cluster-state.ts';
 
@@ -28,9 +29,9 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     case 'deletion-requested':
       return withIntent(state, 'deleted', event);
     case 'resized':
-      return withSize(state, event.size);
+      return withSize(state, event);
     case 'relays-changed':
-      return state.kind === 'gateway' ? { ...state, relays: event.relays } : ignore(state);
+      return applyRelays(state, event.relays, event.at) ?? ignore(state);
     default:
       return assertNever(event);
   }
@@ -57,12 +58,15 @@ function withIntent(
   return { ...state, generation: state.generation + 1, intent: { kind, at: event.at, actor: event.actor } };
 }
 
-/** Growing only: a smaller control plane would mean to choose whom to lose. */
-function withSize(state: ClusterState, size: number): ClusterState {
+/** Gateways only, and growing only: a smaller control plane would mean to choose whom to lose ([GW6]). */
+function withSize(state: ClusterState, { size, at }: Extract<ClusterEvent, { kind: 'resized' }>): ClusterState {
   const pool = state.spec.pools.find(({ role }) => role === 'control-plane');
-  if (state.intent.kind !== 'present' || pool === undefined || size <= pool.size) return ignore(state);
+  if (state.kind !== 'gateway' || state.intent.kind !== 'present' || pool === undefined || size <= pool.size) {
+    return ignore(state);
+  }
   const pools = state.spec.pools.map((other) => (other === pool ? { ...other, size } : other));
-  return { ...state, generation: state.generation + 1, spec: { ...state.spec, pools } };
+  const growing = state.provisionedAt === null ? null : { from: state.growing?.from ?? pool.size, to: size, at };
+  return { ...state, generation: state.generation + 1, growing, spec: { ...state.spec, pools } };
 }
 
 /** New access: what failed with the old one may be tried at once. */
@@ -81,6 +85,8 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     gatewayId,
     kind: cluster,
     relays: [],
+    relaysRevoked: [],
+    growing: null,
     account,
     spec,
     profile,

@@ -6,6 +6,7 @@ import type { ClusterState, MachineRecord } from './cluster-state.ts';
 import { type DocumentKind, SLIPWAY_FOLDER } from './document-kind.ts';
 import { kubeVipManifest } from './kube-vip-manifest.ts';
 import { kubeadmConfig } from './kubeadm-config.ts';
+import { RELAY_FILES } from './relay-step.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 import { guardBraces } from './user-text.ts';
 
@@ -39,13 +40,21 @@ export function bootstrapDocument(
     ...systemFiles(),
     { path: `${SLIPWAY_FOLDER}/kubeadm.yaml`, mode: '0600', content: config },
     ...(kind === 'join-worker' ? [] : controlPlaneFiles(kind, endpoint.ip, profile.kubernetes.kubeVipImage)),
+    ...(state.kind === 'gateway' ? RELAY_FILES : []),
   ];
+  const carriesRelay = state.kind === 'gateway';
   return {
     v: 1,
     nodeName: node.nodeName,
     nodeSubnet: address.subnetCidr,
     files: [...own, ...userFiles.map((file) => ({ ...file, content: guardBraces(file.content) }))],
-    steps: bootstrapSteps(kind, { endpoint: endpoint.ip, hooks, userFiles, kubernetes: profile.kubernetes }),
+    steps: bootstrapSteps(kind, {
+      endpoint: endpoint.ip,
+      hooks,
+      userFiles,
+      carriesRelay,
+      kubernetes: profile.kubernetes,
+    }),
   };
 }
 

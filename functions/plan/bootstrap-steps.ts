@@ -2,12 +2,15 @@
 import type { BootstrapStep } from '../../shared/bootstrap.ts';
 import type { KubernetesLayer } from '../../shared/cluster-profile.ts';
 import { type DocumentKind, SLIPWAY_FOLDER } from './document-kind.ts';
+import { CLEAR_RELAY, INSTALL_RELAY } from './relay-step.ts';
 import { quote, unguardScript } from './user-text.ts';
 
 type StepInput = {
   readonly endpoint: string;
   readonly hooks: { readonly pre: readonly string[]; readonly post: readonly string[] };
   readonly userFiles: readonly { path: string; content: string }[];
+  /** The machine is a gateway's own. */
+  readonly carriesRelay: boolean;
   readonly kubernetes: KubernetesLayer;
 };
 
@@ -19,12 +22,14 @@ export function bootstrapSteps(kind: DocumentKind, input: StepInput): BootstrapS
   return [
     ...(unguard === null ? [] : [step('place-files', unguard, 60)]),
     step('prepare', PREPARE, 300),
+    // Early: the code it pairs with ends soon, and the relay shall live even while Kubernetes does not ([GW1]).
+    ...(input.carriesRelay ? [step('install-relay', INSTALL_RELAY, 420, { attempts: 20, pauseSeconds: 15 })] : []),
     step('install-kubernetes', installScript(kubernetes), 1_200, { attempts: 3, pauseSeconds: 15 }),
     ...hookSteps('pre', hooks.pre),
     // Joining needs the address to be there; beginning makes it, and kubeadm would not notice its absence (kubernetes.md §2.4).
     ...(kind === 'init' ? [begin, reach] : [reach, begin]),
     ...hookSteps('post', hooks.post),
-    step('clear-secrets', CLEAR, 60),
+    step('clear-secrets', input.carriesRelay ? `${CLEAR}\n${CLEAR_RELAY}` : CLEAR, 60),
   ];
 }
 

@@ -1,6 +1,7 @@
 // Pure. What may never be, as a linter: run after each step in tests and in simulation, and report-only in production. The
 // ids I… are those of reliability.md §2.
 import { CANDIDATES_MAX, DEPLOYS_IN_FLIGHT_MAX, GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
+import { checkGateway } from './check-gateway.ts';
 import { type ClusterState, currentMachines, slotsOf, subjectOf } from './cluster-state.ts';
 import { commandNameOf } from './command-name.ts';
 import type { Plan } from './plan.ts';
@@ -8,7 +9,13 @@ import { isAtRest } from './waiting-on.ts';
 
 /** One sentence for each rule that is broken; empty when all is well. */
 export function checkState(state: ClusterState, plan: Plan, now: number): string[] {
-  return [...claims(state), ...ends(state, plan), ...waits(state, plan, now), ...commands(state, plan)];
+  return [
+    ...claims(state),
+    ...ends(state, plan),
+    ...waits(state, plan, now),
+    ...commands(state, plan),
+    ...checkGateway(state, plan),
+  ];
 }
 
 function claims(state: ClusterState): string[] {

@@ -1,6 +1,7 @@
 // Pure. Conditions in the vocabulary of Cluster API (features §3.7), derived from the state.
 import type { Condition } from '../../shared/cluster-view.ts';
 import { type ClusterState, currentMachines, isReady, slotsOf } from './cluster-state.ts';
+import { hasActiveRelay } from './gateway-relays.ts';
 
 export function conditionsOf(state: ClusterState): Condition[] {
   const { filledAt, address, api, gateway, intent, createdAt } = state;
@@ -24,6 +25,7 @@ export function conditionsOf(state: ClusterState): Condition[] {
     roleReady(state, 'control-plane', 'ControlPlaneMachinesReady'),
     roleReady(state, 'worker', 'WorkersAvailable'),
     condition('GatewayConnected', gateway?.connected !== false, gateway?.since ?? createdAt, 'Tunnel', ''),
+    ...relayConditions(state),
     condition('Deleting', intent.kind !== 'present', intent.at, 'Asked', intent.actor),
   ];
 }
@@ -34,6 +36,20 @@ function roleReady(state: ClusterState, role: 'control-plane' | 'worker', type: 
   const ready = machines.filter((machine) => isReady(state, machine)).length;
   const since = Math.max(state.createdAt, ...machines.map((machine) => machine.readyAt ?? machine.chosenAt));
   return condition(type, ready >= wanted, since, 'NodesReady', `${ready} of ${wanted} nodes are Ready.`);
+}
+
+/** Of a gateway's own machines only. */
+function relayConditions(state: ClusterState): Condition[] {
+  if (state.kind !== 'gateway') return [];
+  const wanted = slotsOf(state.spec).length;
+  const machines = currentMachines(state);
+  const since = Math.max(state.createdAt, ...machines.map(({ relay }) => relay?.since ?? state.createdAt));
+  const active = machines.filter(hasActiveRelay).length;
+  const here = machines.filter(({ relay }) => relay?.status === 'here').length;
+  return [
+    condition('RelaysActive', active >= wanted, since, 'RelaysOfMachines', `${active} of ${wanted} relays are active.`),
+    condition('RelaysConnected', here >= wanted, since, 'Tunnels', `${here} of ${wanted} relays are connected.`),
+  ];
 }
 
 function condition(type: string, is: boolean, lastTransition: number, reason: string, message: string): Condition {

@@ -3,7 +3,8 @@
 // they can't contradict it. Map of the folder:
 //   apply-event.ts folds facts in;  plan-cluster.ts decides, in order;  step.ts does both;  command-for.ts asks once;
 //   plan-*.ts one concern each;     choose-*.ts pick machines and address;  waiting-on.ts says why nothing happens;
-//   describe-cluster.ts and timeline.ts tell the user;  check-state.ts finds what may never be.
+//   describe-cluster.ts and timeline.ts tell the user;  check-state.ts and check-gateway.ts find what may never be;
+//   gateway-relays.ts and gateway-growth.ts are about a gateway's own machines.
 import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
@@ -37,6 +38,15 @@ export const Leaving = z.strictObject({
 });
 export type Leaving = z.infer<typeof Leaving>;
 
+/** `missing`: it has not the gateway's key (not yet, or not any more). `away`: it has, and is not connected. */
+export const MachineRelay = z.strictObject({
+  status: z.enum(['missing', 'away', 'here']),
+  since: EpochMs,
+  /** When it first had the key. */
+  activeAt: Moment,
+});
+export type MachineRelay = z.infer<typeof MachineRelay>;
+
 /** One machine under one claim, from the moment its allocate is sent. A slot has at most one that is not leaving (I2). */
 export const MachineRecord = z.strictObject({
   claim: Claim,
@@ -65,6 +75,8 @@ export const MachineRecord = z.strictObject({
   steps: MachineView.shape.steps,
   /** When Kubernetes first called its node Ready. */
   readyAt: Moment,
+  /** The relay on it, as the gateway tells: null before it was heard of. Of a gateway's own machines only. */
+  relay: MachineRelay.nullable().default(null),
   leaving: Leaving.nullable(),
 });
 export type MachineRecord = z.infer<typeof MachineRecord>;
@@ -118,6 +130,10 @@ export const ClusterState = z.strictObject({
   kind: ClusterKind.default('workload'),
   /** Of a gateway's own machines: its relays as last told. */
   relays: z.array(RelayOfMachine).default([]),
+  /** Claims whose relays the gateway was told to shut out, and that it has not named since. */
+  relaysRevoked: z.array(Claim).default([]),
+  /** A provisioned control plane on its way to a larger size; null before and when it is there. */
+  growing: z.strictObject({ from: z.int(), to: z.int(), at: EpochMs }).nullable().default(null),
   account: AccountAccess,
   spec: ClusterSpec,
   profile: ClusterProfile,

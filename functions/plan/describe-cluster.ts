@@ -11,6 +11,7 @@ import {
   nodeOf,
   slotsOf,
 } from './cluster-state.ts';
+import { isWhole, servesFirst } from './gateway-relays.ts';
 import { resolveProfile } from './resolve-profile.ts';
 import { waitingOn } from './waiting-on.ts';
 
@@ -63,9 +64,10 @@ export function phaseOf(state: ClusterState): ClusterPhase {
   if (state.intent.kind === 'deleted') return 'deleting';
   if (state.failure !== null) return 'failed';
   if (state.provisionedAt === null) return currentMachines(state).length > 0 ? 'provisioning' : 'pending';
-  const ready = new Set(currentMachines(state).flatMap((machine) => (isReady(state, machine) ? machine.slot : [])));
-  const whole = slotsOf(state.spec).every(({ slot }) => ready.has(slot));
-  return whole && state.api?.ready === true ? 'running' : 'degraded';
+  const { growing } = state;
+  const serves = growing === null ? isWhole(state) : servesFirst(state, growing.from);
+  if (!serves || state.api?.ready !== true) return 'degraded';
+  return growing === null ? 'running' : 'updating';
 }
 
 /** The machine that fills the slot, or the last one on its way back. */

@@ -4,6 +4,7 @@ import type { Waits } from '../../shared/limits.ts';
 import type { MachineStatus } from '../../shared/machine.ts';
 import { type ClusterState, isReady, type MachineRecord, nodeOf, subjectOf } from './cluster-state.ts';
 import { deadlineOf, graceMs, hasPassed } from './deadlines.ts';
+import { relayFault } from './relay-fault.ts';
 
 export type Fault = { readonly code: string; readonly reason: string; readonly since: number };
 
@@ -82,7 +83,7 @@ function deployRefused(state: ClusterState, machine: MachineRecord): Fault | nul
 }
 
 function ownFault(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
-  if (isReady(state, machine)) return null;
+  if (isReady(state, machine)) return relayFault(state, machine, now, waits);
   if (machine.readyAt !== null) return lostBeforeWhole(state, machine, now, waits);
   const whole = machine.steps.find((step) => step.name === WHOLE_BOOTSTRAP && step.outcome === 'failed');
   if (whole !== undefined) {

@@ -5,16 +5,17 @@ import type { SlotId, SystemId } from '../../shared/ids.ts';
 import type { MachineFacts } from '../../shared/machine.ts';
 import { addressName, chooseAddress, chooseDomain } from './choose-address.ts';
 import { chooseMachines, type MachineSupply } from './choose-machines.ts';
-import { type ClusterState, currentMachines, type PlannedSlot, slotsOf } from './cluster-state.ts';
+import { type ClusterState, currentMachines, type PlannedSlot } from './cluster-state.ts';
 import { ask } from './command-for.ts';
 import { type Draft, sendAway } from './draft.ts';
+import { emptySlots, slotsToFill } from './gateway-growth.ts';
 import { needsAddress } from './plan-address.ts';
 import { allocatePending } from './plan-claims.ts';
 import { standing } from './plan-leaving.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 
 export function planChoice(draft: Draft, profile: ResolvedProfile): void {
-  const empty = emptySlots(draft.state);
+  const empty = slotsToFill(draft.state, draft.now, draft.waits);
   if (empty.length === 0 && !needsAddress(draft.state)) {
     if (draft.state.inventory !== null) draft.state = { ...draft.state, inventory: null };
     return;
@@ -24,11 +25,6 @@ export function planChoice(draft: Draft, profile: ResolvedProfile): void {
   if (inventoryDueAt(draft) > draft.now) return;
   const body = { verb: 'observe-inventory' as const, account: draft.state.account };
   ask(draft, 'cluster', body, draft.waits.commandDeadlineMs);
-}
-
-export function emptySlots(state: ClusterState): PlannedSlot[] {
-  const filled = new Set(currentMachines(state).map(({ slot }) => slot));
-  return slotsOf(state.spec).filter(({ slot }) => !filled.has(slot));
 }
 
 function choose(draft: Draft, profile: ResolvedProfile, empty: PlannedSlot[]): void {
@@ -57,7 +53,7 @@ function addMachine(draft: Draft, { slot, pool }: PlannedSlot, candidates: Syste
   const attempt = memory.lastAttempt + 1;
   const claim = claimOf({ gatewayId: state.gatewayId, clusterId: state.clusterId, slot, attempt });
   const blank = { doubt: null, held: null, deploy: null, maas: null, enrolled: null, document: null };
-  const more = { ...blank, steps: [], readyAt: null, leaving: null };
+  const more = { ...blank, steps: [], readyAt: null, relay: null, leaving: null };
   const machine = { claim, slot, pool: pool.name, role: pool.role, attempt, candidates, chosenAt: now, ...more };
   const slots = { ...state.slots, [slot]: { ...memory, lastAttempt: attempt } };
   draft.state = { ...state, slots, machines: [...state.machines, machine] };

@@ -14,9 +14,11 @@ import { ask } from './command-for.ts';
 import { peersOf } from './control-plane-safety.ts';
 import { doubtUntil } from './deadlines.ts';
 import { type Draft, forget } from './draft.ts';
+import { needsOutsideRelay, revokeRelays } from './gateway-relays.ts';
 import { accessOf } from './plan-control-plane.ts';
 
 export function planLeaving(draft: Draft): void {
+  revokeRelays(draft);
   for (const { claim } of draft.state.machines.filter(({ leaving }) => leaving !== null)) {
     const machine = draft.state.machines.find((candidate) => candidate.claim === claim);
     if (machine === undefined || machine.leaving === null) continue;
@@ -43,7 +45,7 @@ function removeFromCluster(draft: Draft, machine: MachineRecord, leaving: Leavin
 }
 
 function release(draft: Draft, machine: MachineRecord, leaving: Leaving): void {
-  if (leaving.goneAt !== null) return;
+  if (leaving.goneAt !== null || needsOutsideRelay(draft.state)) return;
   const dueAt = releaseDueAt(draft.state, machine, leaving, draft.waits);
   if (dueAt === null || draft.now < dueAt) return;
   const { account } = draft.state;

@@ -6,6 +6,7 @@ import { QUARANTINE_MS_MAX, QUARANTINE_MS_MIN, SLOT_TRIES_MAX } from '../../shar
 import { type ClusterState, currentMachines, type MachineRecord, nodeOf, subjectOf } from './cluster-state.ts';
 import { mayRemoveMember, wasMember } from './control-plane-safety.ts';
 import { type Draft, sendAway } from './draft.ts';
+import { mayLoseRelay } from './gateway-relays.ts';
 import { type Fault, machineFault } from './machine-fault.ts';
 
 /** After a cluster has run, older failures of a slot no longer count: hardware fails now and then. */
@@ -23,6 +24,7 @@ function replace(draft: Draft, machine: MachineRecord, fault: Fault): void {
   const { state, now } = draft;
   const safe = mayRemoveMember(state, machine);
   if (!safe.ok) return keepWithoutQuorum(draft, machine, fault, safe.error.reason);
+  if (!mayLoseRelay(state, machine).ok) return;
   const failedAt = recentFailures(state, machine.slot, now);
   // MAAS refuses the values, not the machine: another machine would be refused as well.
   const hopeless = fault.code === 'MAAS_REFUSED';

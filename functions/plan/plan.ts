@@ -1,4 +1,5 @@
 // Pure. What a plan is: effects as data, when to wake, and what is being waited for. The objects carry it out.
+import type { Claim } from '../../shared/claim.ts';
 import type { ClusterSummary, TimelineEntry, WaitingOnView } from '../../shared/cluster-view.ts';
 import type { Command, CommandId } from '../../shared/command.ts';
 import type { EpochMs } from '../../shared/ids.ts';
@@ -7,6 +8,11 @@ export type Effect =
   | { readonly kind: 'send-command'; readonly command: Command }
   /** The gateway forgets these, and the relay stops what stands under them. */
   | { readonly kind: 'withdraw-commands'; readonly commandIds: readonly CommandId[] }
+  /**
+   * The gateway shuts out the relay of this claim, and takes back codes made for it. Before the commands that follow it: the
+   * next may give the relay's machine away ([GW4]). May be repeated.
+   */
+  | { readonly kind: 'revoke-relay'; readonly claim: Claim }
   | { readonly kind: 'project-cluster'; readonly row: ClusterSummary & { readonly wakeAt: EpochMs | null } }
   | { readonly kind: 'record-timeline'; readonly entries: readonly Omit<TimelineEntry, 'seq'>[] };
 

@@ -16,6 +16,7 @@ export function timelineOf(before: ClusterState | null, after: ClusterState, now
     ...accepted(before, after),
     ...troubles(before, after),
     ...clusterLines(before, after),
+    ...growthLines(before, after),
     ...allMachineLines(before, after),
     ...settledLines(before, after),
     ...phaseLine(before, after),
@@ -84,6 +85,17 @@ function phaseLine(before: ClusterState | null, after: ClusterState): Line[] {
   return [line('phase', `The cluster is ${phase}${why}`)];
 }
 
+function growthLines(before: ClusterState | null, after: ClusterState): Line[] {
+  const was = before?.growing ?? null;
+  const is = after.growing;
+  if (is !== null && is.to !== was?.to) {
+    return [line('growth', `The gateway grows from ${was?.to ?? is.from} to ${is.to} machines.`)];
+  }
+  return was !== null && is === null ? [line('growth', `The gateway has grown to ${was.to} machines.`)] : [];
+}
+
+const RELAY_WORDS = { missing: 'has no key of the gateway', away: 'is not connected', here: 'is active and connected' };
+
 /** The first failure of a kind; its repeats are waits, not news. */
 function troubles(before: ClusterState | null, after: ClusterState): Line[] {
   return Object.entries(after.troubles).flatMap(([key, trouble]) => {
@@ -130,6 +142,10 @@ function machineLines(
     lines.push(line('machine', `${nameOf(machine)} is removed from Kubernetes.`, slot));
   }
   if (was !== phase) lines.push(line('machine', `${nameOf(machine)} is ${phase.replace('-', ' ')}.`, slot));
+  const { relay } = machine;
+  if (leaving === null && relay !== null && relay.status !== old?.relay?.status) {
+    lines.push(line('relay', `The relay on ${nameOf(machine)} ${RELAY_WORDS[relay.status]}.`, slot));
+  }
   for (const step of machine.steps) {
     const known = old?.steps.find((candidate) => candidate.name === step.name);
     if (known?.attempt === step.attempt && known.outcome === step.outcome) continue;

@@ -2,25 +2,30 @@
 // API can show it at any time.
 import type { WaitingOnView } from '../../shared/cluster-view.ts';
 import type { Waits } from '../../shared/limits.ts';
-import { type ClusterState, currentMachines, isReady, type MachineRecord, nodeOf, slotsOf } from './cluster-state.ts';
+import { type ClusterState, currentMachines, isReady, type MachineRecord, nodeOf } from './cluster-state.ts';
 import { isPermanent, retryAt } from './command-for.ts';
 import { mayAddMember, mayRemoveMember } from './control-plane-safety.ts';
 import { deadlineOf } from './deadlines.ts';
+import { isWhole, mayLoseRelay } from './gateway-relays.ts';
 import { machineFault, machineWait } from './machine-fault.ts';
 import { nameOf } from './plan-replacement.ts';
 import { adviceFor, askingSentence, elapsed, subjectLabel } from './wait-sentence.ts';
 import { addressWait, leavingWait } from './waiting-on-leaving.ts';
+import { growthWaits, outsideRelayWait, relayWait } from './waiting-on-relays.ts';
 
 export function waitingOn(state: ClusterState, now: number, waits: Waits): WaitingOnView[] {
   if (state.deletedAt !== null) return [];
   const leaving = state.machines.flatMap((machine) => leavingWait(state, machine, now, waits) ?? []);
   const rest = [...commandWaits(state), ...troubleWaits(state, waits), ...leaving];
-  if (state.intent.kind !== 'present') return [...gatewayWait(state, waits), ...rest, ...addressWait(state, waits)];
+  if (state.intent.kind !== 'present') {
+    return [...gatewayWait(state, waits), ...outsideRelayWait(state, waits), ...rest, ...addressWait(state, waits)];
+  }
   if (state.failure !== null) return [userWait(state, state.failure), ...rest];
   return [
     ...gatewayWait(state, waits),
     ...shortageWait(state, waits),
     ...currentMachines(state).flatMap((machine) => currentWait(state, machine, now, waits) ?? []),
+    ...growthWaits(state, now, waits),
     ...apiWait(state, waits),
     ...rest,
   ];
@@ -33,13 +38,13 @@ function gatewayWait(state: ClusterState, waits: Waits): WaitingOnView[] {
   return [{ code: 'gateway-offline', slot: null, sentence, since, deadlineAt: since + waits.shortageDeadlineMs }];
 }
 
-/** Provisioned, and every node is Ready: nothing is waited for. */
+/** Provisioned, every node is Ready and every relay of a gateway connected: nothing is waited for. */
 export function isAtRest(state: ClusterState): boolean {
   if (state.deletedAt !== null) return true;
   if (state.intent.kind !== 'present' || state.machines.some((machine) => machine.leaving !== null)) return false;
   if (state.failure !== null) return true;
-  if (state.provisionedAt === null || state.api?.ready === false) return false;
-  return currentMachines(state).filter((machine) => isReady(state, machine)).length >= slotsOf(state.spec).length;
+  if (state.provisionedAt === null || state.growing !== null || state.api?.ready === false) return false;
+  return isWhole(state) && !currentMachines(state).some(({ relay }) => relay?.status === 'away');
 }
 
 function shortageWait(state: ClusterState, waits: Waits): WaitingOnView[] {
@@ -58,7 +63,8 @@ function currentWait(state: ClusterState, machine: MachineRecord, now: number, w
   const { slot } = machine;
   const fault = machineFault(state, machine, now, waits);
   if (fault !== null) {
-    const safe = mayRemoveMember(state, machine);
+    const quorum = mayRemoveMember(state, machine);
+    const safe = quorum.ok ? mayLoseRelay(state, machine) : quorum;
     const what = safe.ok
       ? 'too many machines failed here; it is tried again a day later'
       : `waiting for ${safe.error.reason}`;
@@ -66,7 +72,7 @@ function currentWait(state: ClusterState, machine: MachineRecord, now: number, w
     const deadlineAt = fault.since + waits.shortageDeadlineMs;
     return { code: 'replacement-blocked', slot, sentence, since: fault.since, deadlineAt };
   }
-  if (machine.readyAt !== null) return notReadyWait(state, machine, waits);
+  if (machine.readyAt !== null) return notReadyWait(state, machine, waits) ?? relayWait(state, machine, waits);
   const wait = machineWait(state, machine, waits);
   if (wait === null) return null;
   const { code, since, limitMs, deadlineAt } = wait;

@@ -3,8 +3,9 @@ import type { Waits } from '../../shared/limits.ts';
 import { type ClusterState, currentMachines } from './cluster-state.ts';
 import { mayAddMember } from './control-plane-safety.ts';
 import { doubtUntil, graceMs } from './deadlines.ts';
+import { slotsToFill } from './gateway-growth.ts';
 import { needsAddress } from './plan-address.ts';
-import { emptySlots, inventoryDueAt } from './plan-choice.ts';
+import { inventoryDueAt } from './plan-choice.ts';
 import { TRIES_WINDOW_MS } from './plan-replacement.ts';
 import { addressDueAt } from './plan-teardown.ts';
 import { isAtRest, waitingOn } from './waiting-on.ts';
@@ -16,7 +17,7 @@ export function wakeAtOf(state: ClusterState, now: number, waits: Waits): number
     ...waitingOn(state, now, waits).flatMap(({ deadlineAt }) => deadlineAt ?? []),
     ...Object.entries(state.pending).flatMap(([key, pending]) => lostAt(state, key, pending.deadlineAt, waits)),
     ...machineMoments(state, now, waits),
-    ...(emptySlots(state).length > 0 || needsAddress(state) ? [inventoryDueAt({ state, waits })] : []),
+    ...(slotsToFill(state, now, waits).length > 0 || needsAddress(state) ? [inventoryDueAt({ state, waits })] : []),
     ...(state.intent.kind === 'present' ? [] : [addressDueAt({ state, waits })]),
   ].filter((moment) => moment > now);
   if (moments.length > 0) return Math.min(...moments);

@@ -62,6 +62,7 @@ export class WorldKubernetes {
     const document = this.#world.relay.documents.get(claim);
     if (host === undefined || document === undefined || !host.running) return;
     this.#world.relay.documents.delete(claim);
+    this.#world.gateway.fetched(claim, host.systemId, document.body.document);
     const value = { verb: 'ensure-bootstrap', fetchedAt: this.#world.now } as const;
     this.#world.relay.settle(document.id, { ok: true, value });
     const kind = document.body.document.steps.some(({ name }) => name === 'kubeadm-init')
@@ -126,6 +127,7 @@ export class WorldKubernetes {
     for (const host of this.hosts.values()) {
       if (host.systemId !== systemId || !host.running) continue;
       host.running = false;
+      this.#world.gateway.poweredOff(host.claim);
       const node = this.nodes.get(host.node ?? '');
       if (node !== undefined) node.ready = false;
       if (host.node !== null && this.members.has(host.node)) this.members.set(host.node, false);

@@ -11,6 +11,7 @@ export const FATES = z.enum([
   'never-boots',
   'fails-bootstrap',
   'never-ready',
+  'relay-never-pairs',
   'fails-releasing',
   'never-releases',
   'facts-differ',

@@ -48,6 +48,11 @@ export class WorldRelay {
     for (const run of kept) run();
   }
 
+  /** A relay that takes over starts with all facts. */
+  lookAgain(): void {
+    if (this.connected && this.watch !== null) this.#watch(this.watch);
+  }
+
   withdraw(ids: readonly CommandId[]): void {
     for (const id of ids) this.#withdrawn.add(id);
     if (this.#watchId !== null && ids.includes(this.#watchId)) {

@@ -13,6 +13,7 @@ import type { Waits } from '../../shared/limits.ts';
 import type { MachineFacts } from '../../shared/machine.ts';
 import { type ClusterFact, factSubject } from '../../shared/observation.ts';
 import { TEST_WAITS } from '../support/builders.ts';
+import { WorldGateway } from './world-gateway.ts';
 import { WorldMaas } from './world-maas.ts';
 import { WorldRelay } from './world-relay.ts';
 
@@ -24,6 +25,8 @@ export class World {
   readonly waits: Waits;
   readonly maas: WorldMaas;
   readonly relay: WorldRelay;
+  /** Idle unless the cluster is a gateway's own machines. */
+  readonly gateway: WorldGateway;
   state: ClusterState | null = null;
   plan: Plan = { effects: [], wakeAt: null, waitingOn: [] };
   /** Every command in the order it was sent, and every line of the timeline. */
@@ -40,10 +43,12 @@ export class World {
     this.waits = waits;
     this.maas = maas;
     this.relay = new WorldRelay(this);
+    this.gateway = new WorldGateway(this);
   }
 
   create(accepted: Accepted): this {
     this.give({ ...accepted, at: this.now });
+    if (accepted.cluster === 'gateway') this.gateway.begin();
     return this;
   }
 
@@ -66,6 +71,7 @@ export class World {
 
   /** As the relay does: a fact that says nothing new since the watch began is not told again. */
   observe(fact: ClusterFact): void {
+    if (!this.gateway.hasLeader) return;
     const told = JSON.stringify(fact);
     if (this.#told.get(factSubject(fact)) === told) return;
     if (fact.kind !== 'inventory-changed') this.#told.set(factSubject(fact), told);
@@ -92,6 +98,7 @@ export class World {
       this.sent.push(Command.parse(effect.command));
       this.relay.accept(effect.command);
     } else if (effect.kind === 'withdraw-commands') this.relay.withdraw(effect.commandIds);
+    else if (effect.kind === 'revoke-relay') this.gateway.revoke(effect.claim);
     else if (effect.kind === 'record-timeline') {
       for (const { at, message } of effect.entries) this.timeline.push({ at, message });
     }

@@ -2,7 +2,7 @@
 import type { ClusterEvent } from '../../functions/plan/cluster-event.ts';
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
 import type { ClusterProfile } from '../../shared/cluster-profile.ts';
-import { ClusterSpec, type ClusterSpecInput } from '../../shared/cluster-spec.ts';
+import { type ClusterKind, ClusterSpec, type ClusterSpecInput } from '../../shared/cluster-spec.ts';
 import { AccountAccess } from '../../shared/command.ts';
 import { ClusterId, GatewayId, Scope, SystemId } from '../../shared/ids.ts';
 import type { InventoryFacts } from '../../shared/inventory.ts';
@@ -48,20 +48,31 @@ export type ClusterBuilder = {
   withSpec(more: Partial<ClusterSpecInput>): ClusterBuilder;
   withProfile(profile: ClusterProfile): ClusterBuilder;
   withId(id: string): ClusterBuilder;
+  /** The machines that carry a gateway. */
+  ofGateway(size: number): ClusterBuilder;
   accepted(at?: number): Extract<ClusterEvent, { kind: 'spec-accepted' }>;
 };
 
 export function aCluster(): ClusterBuilder {
-  const build = (input: ClusterSpecInput, profile: ClusterProfile, id: string): ClusterBuilder => {
+  const build = (
+    input: ClusterSpecInput,
+    profile: ClusterProfile,
+    id: string,
+    cluster: ClusterKind = 'workload',
+  ): ClusterBuilder => {
     const pools = input.pools ?? [];
     const withPool = (pool: PoolInput): ClusterBuilder =>
-      build({ ...input, pools: [...pools.filter((other) => other.name !== pool.name), pool] }, profile, id);
+      build({ ...input, pools: [...pools.filter((other) => other.name !== pool.name), pool] }, profile, id, cluster);
     return {
       withControlPlane: (size, more = {}) => withPool({ ...more, name: 'cp', role: 'control-plane', size }),
       withWorkers: (size, more = {}) => withPool({ name: 'workers', ...more, role: 'worker', size }),
-      withSpec: (more) => build({ ...input, ...more }, profile, id),
-      withProfile: (other) => build(input, other, id),
-      withId: (other) => build(input, profile, other),
+      withSpec: (more) => build({ ...input, ...more }, profile, id, cluster),
+      withProfile: (other) => build(input, other, id, cluster),
+      withId: (other) => build(input, profile, other, cluster),
+      ofGateway: (size) => {
+        const pool = { name: 'gateway', role: 'control-plane' as const, size, allowWorkloads: true };
+        return build({ ...input, pools: [pool] }, profile, id, 'gateway');
+      },
       accepted: (at = 1_000) => ({
         kind: 'spec-accepted',
         at,
@@ -71,7 +82,7 @@ export function aCluster(): ClusterBuilder {
         account: TEST_ACCOUNT,
         spec: ClusterSpec.parse(input),
         profile,
-        cluster: 'workload',
+        cluster,
       }),
     };
   };
