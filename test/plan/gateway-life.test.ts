@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { applyEvent } from '../../functions/plan/apply-event.ts';
 import { ClusterEvent } from '../../functions/plan/cluster-event.ts';
-import { ClusterState, type MachineRecord } from '../../functions/plan/cluster-state.ts';
+import { ClusterState, type MachineRecord, withMachine } from '../../functions/plan/cluster-state.ts';
+import { mayLoseRelay } from '../../functions/plan/gateway-relays.ts';
 import { claimOf } from '../../shared/claim.ts';
 import { ClusterId, GatewayId, RelayNodeId, SlotId } from '../../shared/ids.ts';
 import { aCluster, machines, TEST_WAITS } from '../support/builders.ts';
@@ -53,7 +54,8 @@ describe('a gateway on machines', () => {
     world.gateway.set(claim, 'away');
     expect(world.phases.at(-1)).toBe('running');
     expect(world.plan.waitingOn).toMatchObject([{ code: 'RELAY_AWAY', slot }]);
-    expect(world.plan.wakeAt).not.toBeNull();
+    world.pass(2 * TEST_WAITS.joinDeadlineMs);
+    expect(world.plan.wakeAt).toBeGreaterThan(world.now);
     expect(condition(world, 'RelaysConnected')).toBe('False');
     expect(condition(world, 'RelaysActive')).toBe('True');
     world.gateway.set(claim, 'missing');
@@ -125,11 +127,17 @@ describe('a gateway on machines', () => {
     const systemId = machineOf(world, 'gateway-2').held?.systemId ?? '';
     world.maas.set(systemId, { status: 'broken' });
     world.relay.noticed(systemId);
+    world.run(() => world.gateway.revoked.length === 1);
+    world.pass(1);
+    // By a code that was on its way, while its machine is still on its way back.
+    world.gateway.set(old, 'here');
+    world.pass(1);
+    expect(world.gateway.revoked).toEqual([old, old]);
     world.run(() => world.phases.at(-1) === 'running' && machineOf(world, 'gateway-2').attempt === 2);
     world.gateway.set(stray, 'here');
     world.gateway.set(old, 'here');
     world.pass(1_000);
-    expect(world.gateway.revoked).toEqual([old, old]);
+    expect(world.gateway.revoked).toEqual([old, old, old]);
     expect(world.gateway.of(stray)).not.toBeNull();
     expect(world.gateway.of(old)).toBeNull();
   });
@@ -148,6 +156,18 @@ describe('a gateway on machines', () => {
     world.runToPhase('running');
     expect(machineOf(world, 'gateway-0').attempt).toBe(2);
     expect(world.gateway.revoked).toEqual([claim]);
+  });
+
+  test('[GW5] a relay whose machine is on its way back does not count as another', () => {
+    const world = gateway(3).runToPhase('running');
+    world.gateway.leave();
+    const [first, second, third] = world.state?.machines ?? [];
+    if (world.state === null || first === undefined || second === undefined || third === undefined) throw new Error();
+    world.gateway.set(third.claim, 'away');
+    expect(mayLoseRelay(world.state, first).ok).toBe(true);
+    const why = { code: 'MACHINE_FAILED', reason: '', memberRemoved: true, nodeRemoved: true };
+    const leaving = { ...why, since: world.now, tries: 0, askedAt: null, goneAt: null };
+    expect(mayLoseRelay(withMachine(world.state, { ...second, leaving }), first).ok).toBe(false);
   });
 
   test('[GW8] a row of before, without kind, relays and growth, is a workload cluster and loads', () => {
