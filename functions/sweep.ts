@@ -1,15 +1,16 @@
 // The cron sweep, every 5 minutes: finds what a lost alarm or a request that died has left behind. Each part is bounded, may be
 // repeated, and does not keep the others from their turn.
 import { DELETED_CLUSTER_KEPT_MS } from '../shared/limits.ts';
-import { tellMissedClusters } from './api/tell-clusters.ts';
 import { now } from './clock.ts';
 import { clusterOf, type Env, gatewayOf } from './env.ts';
 import { log, messageOf } from './log.ts';
+import { finishCreation } from './make-cluster.ts';
 import { type Catalogue, openCatalogue } from './store/catalogue.ts';
-import { creationFinished, overdueClusters, releaseNames, unfinishedCreations } from './store/clusters.ts';
-import { endGatewayRemoval, unfinishedRemovals } from './store/gateways.ts';
+import { overdueClusters, releaseNames, unfinishedCreations } from './store/clusters.ts';
+import { endGatewayRemoval, gatewaysInDeletion, unfinishedRemovals } from './store/gateways.ts';
 import { pruneRequests } from './store/idempotency-keys.ts';
 import { pruneTries } from './store/public-tries.ts';
+import { tellMissedClusters } from './tell-clusters.ts';
 
 /** Of each kind in one sweep; the next sweep takes the rest. */
 const FOUND_MAX = 500;
@@ -22,11 +23,15 @@ const CREATION_GRACE_MS = 60_000;
 /** An alarm may be late by seconds; a poke of what is about to wake would be for nothing. */
 const OVERDUE_MS = 60_000;
 
+/** Who asks for a deletion whose asker is not known any more. */
+const SWEEPER = 'sweep';
+
 /** Never throws: a part that fails is logged and comes again. */
 export async function sweep(env: Env): Promise<void> {
   const db = openCatalogue(env.CATALOGUE);
   await part('poke', () => pokeOverdue(env, db));
   await part('finish-creations', () => finishCreations(env, db));
+  await part('tell-deletions', () => tellDeletions(env, db));
   await part('finish-removals', () => finishRemovals(env, db));
   await part('tell-account-changes', () => tellMissedClusters(env, db, ACCOUNTS_MAX));
   await part('release-names', () => releaseNames(db, now() - DELETED_CLUSTER_KEPT_MS));
@@ -42,8 +47,14 @@ async function pokeOverdue(env: Env, db: Catalogue): Promise<void> {
 async function finishCreations(env: Env, db: Catalogue): Promise<void> {
   const left = await unfinishedCreations(db, now() - CREATION_GRACE_MS, FOUND_MAX);
   await each(left, 'creation-not-finished', async (creation) => {
-    await clusterOf(env, creation.scope, creation.clusterId).create(creation);
-    await creationFinished(db, creation.scope, creation.clusterId);
+    await finishCreation(env, db, creation);
+  });
+}
+
+/** A request that died between the catalogue and the gateway's object: the object must know that it is to end. */
+async function tellDeletions(env: Env, db: Catalogue): Promise<void> {
+  await each(await gatewaysInDeletion(db, FOUND_MAX), 'deletion-not-told', async ({ scope, id }) => {
+    await gatewayOf(env, scope, id).requestDeletion(SWEEPER);
   });
 }
 

@@ -1,8 +1,9 @@
 // Gateways and cloud accounts as the API shows them.
 import { z } from 'zod';
+import { Claim } from './claim.ts';
 import { ClusterPhase, Condition, MachineView, WaitingOnView } from './cluster-view.ts';
 import { NodeState } from './gateway-key.ts';
-import { AccountId, ClusterId, EpochMs, GatewayId, RelayNodeId } from './ids.ts';
+import { AccountId, ClusterId, EpochMs, GatewayId, RelayNodeId, SystemId } from './ids.ts';
 import { GatewaySize } from './installation.ts';
 
 export const GatewayName = z
@@ -39,6 +40,22 @@ export const GatewayCluster = z.strictObject({
   waitingOn: z.array(WaitingOnView),
   machines: z.array(MachineView),
 });
+export type GatewayCluster = z.infer<typeof GatewayCluster>;
+
+/** What stays behind in MAAS when a gateway is given up that nobody can reach: for somebody to give back by hand. */
+export const OrphanedGateway = z.strictObject({
+  machines: z.array(
+    z.strictObject({
+      /** Null when MAAS was asked for one under this claim and never answered: look for the claim. */
+      systemId: SystemId.nullable(),
+      hostname: z.string().nullable(),
+      claim: Claim,
+    }),
+  ),
+  /** The reserved address of its Kubernetes API, and its name in MAAS's DNS; null when there is none. */
+  address: z.strictObject({ ip: z.string().nullable(), fqdn: z.string() }).nullable(),
+});
+export type OrphanedGateway = z.infer<typeof OrphanedGateway>;
 
 export const GatewayUpdate = z.strictObject({ size: GatewaySize });
 

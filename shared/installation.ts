@@ -34,6 +34,7 @@ export const DefaultAccount = z.strictObject({
   access: AccountAccess,
   facts: AccountFacts,
 });
+export type DefaultAccount = z.infer<typeof DefaultAccount>;
 
 export const Installation = z.strictObject({
   account: DefaultAccount,

@@ -29,6 +29,12 @@ export const DELETED_CLUSTER_KEPT_MS = 72 * HOUR_MS;
 
 // --- Pairing and tunnel
 export const PAIRING_CODE_MS = 24 * HOUR_MS; // architecture ruling 13.5
+/** A code that a relay makes for a machine of its own gateway: from the document fetched to the relay installed. */
+export const NODE_CODE_MS = 30 * MINUTE_MS;
+/** Unused codes made by relays. A gateway has at most 7 machines, each with some tries. */
+export const NODE_CODES_MAX = 32;
+/** No relay seen for so long: a gateway may be given up with what it holds (features G10). */
+export const GATEWAY_ORPHAN_MS = 15 * MINUTE_MS;
 export const PAIRING_TRIES_PER_MINUTE_MAX = 10; // per address
 export const PAIRING_NONCE_MS = 2 * MINUTE_MS;
 /** Relay pings at this pace at rest; answered by the runtime without waking the object. */

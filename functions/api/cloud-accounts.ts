@@ -18,6 +18,8 @@ import {
   replaceAccount,
 } from '../store/cloud-accounts.ts';
 import { clustersUsing } from '../store/clusters.ts';
+import { gatewaysUsing } from '../store/gateways.ts';
+import { tellClusters } from '../tell-clusters.ts';
 import { askGateway } from './ask-gateway.ts';
 import { CLUSTERS_NAMED_MAX } from './gateways.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
@@ -25,7 +27,6 @@ import { fieldFailure } from './parse-failure.ts';
 import { PROJECT_ADMINS, READERS } from './roles.ts';
 import { type Context, defineRoute, Nothing, type Principal } from './route.ts';
 import { sealMaasKey } from './seal-maas-key.ts';
-import { tellClusters } from './tell-clusters.ts';
 
 const OneAccount = z.strictObject({ accountId: AccountId });
 
@@ -190,7 +191,9 @@ export const deleteCloudAccount = defineRoute(
     if ((await findAccount(catalogue, scope, params.accountId)) === null) return err(apiFailure('NOT_FOUND'));
     if (await removeAccount(catalogue, scope, params.accountId)) return ok({ status: 204 });
     const clusters = await clustersUsing(catalogue, scope, { accountId: params.accountId }, CLUSTERS_NAMED_MAX);
-    return err(apiFailure('ACCOUNT_IN_USE', undefined, { clusters }));
+    const gateways = await gatewaysUsing(catalogue, scope, params.accountId);
+    const detail = gateways.length === 0 ? undefined : `The machines of gateway ${gateways[0]?.name} stand on it.`;
+    return err(apiFailure('ACCOUNT_IN_USE', detail, { clusters, gateways }));
   },
 );
 

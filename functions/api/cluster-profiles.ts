@@ -6,6 +6,7 @@ import { ProfileId, randomPart, type Scope } from '../../shared/ids.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
+import { overlapFailure } from '../overlapping-networks.ts';
 import type { Catalogue, PageWanted } from '../store/catalogue.ts';
 import {
   addProfile,
@@ -16,7 +17,6 @@ import {
 } from '../store/cluster-profiles.ts';
 import { clustersUsing } from '../store/clusters.ts';
 import { CLUSTERS_NAMED_MAX } from './gateways.ts';
-import { overlapFailure } from './overlapping-networks.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
 import { fieldFailure } from './parse-failure.ts';
 import { EDITORS, PROJECT_ADMINS, READERS } from './roles.ts';

@@ -8,12 +8,12 @@ import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
 import { clusterOf } from '../env.ts';
+import { finishCreation, reserve } from '../make-cluster.ts';
 import {
-  creationFinished,
+  type ClusterRow,
   findCluster,
   findOwnCreation,
   listClusters as listClusterRows,
-  reserveCluster,
   type StoredCreation,
 } from '../store/clusters.ts';
 import { callObject } from './call-object.ts';
@@ -23,9 +23,6 @@ import { type Call, type Context, defineRoute, type Handled, Nothing, type Princ
 import { explainSpec, validateCluster } from './validate-cluster.ts';
 
 export const OneCluster = z.strictObject({ clusterId: ClusterId });
-
-/** Spec and profile are kept in one row until the object has them; D1 takes 2,000,000 bytes a row. */
-const CREATION_BYTES_MAX = 1_900_000;
 
 export const createCluster = defineRoute(
   {
@@ -54,10 +51,9 @@ export const createCluster = defineRoute(
   },
   async (call) => {
     const own = await ownCreation(call);
-    if (own !== null) return own.creation === null ? shown(call, own.id) : finishCreation(call, own.creation);
-    const creation = await reserve(call);
-    if (!creation.ok) return creation;
-    return finishCreation(call, creation.value);
+    if (own !== null) return own.creation === null ? shown(call, own.id) : finish(call, own.creation);
+    const creation = await reserveFor(call);
+    return creation.ok ? finish(call, creation.value) : creation;
   },
 );
 
@@ -129,13 +125,23 @@ export const getTimeline = defineRoute(
   },
 );
 
+type Reader = Context & { readonly principal: Principal };
+
 /** The view from the object. The row is looked for first: an object exists as soon as it is named, whoever names it. */
-export async function readCluster(
-  context: Context & { readonly principal: Principal },
-  id: ClusterId,
-): Promise<Result<ClusterView, ApiFailure>> {
+export async function readCluster(context: Reader, id: ClusterId): Promise<Result<ClusterView, ApiFailure>> {
+  const row = await findCluster(context.catalogue, context.principal.scope, id);
+  return row === null ? err(apiFailure('NOT_FOUND')) : readRow(context, row);
+}
+
+/** As readCluster, for what changes or opens a cluster: whoever may do that to clusters may not do it to a gateway. */
+export async function readWorkload(context: Reader, id: ClusterId): Promise<Result<ClusterView, ApiFailure>> {
   const row = await findCluster(context.catalogue, context.principal.scope, id);
   if (row === null) return err(apiFailure('NOT_FOUND'));
+  if (row.kind === 'gateway') return err(apiFailure('NOT_FOUND', 'These are the machines of a gateway.'));
+  return readRow(context, row);
+}
+
+async function readRow(context: Reader, row: ClusterRow): Promise<Result<ClusterView, ApiFailure>> {
   const view = await callObject(() => clusterOf(context.env, row.scope, row.id).view());
   if (!view.ok) return view;
   // Reserved, and the object does not have it yet: the sweep or the same request finishes it.
@@ -147,7 +153,7 @@ type Creating = Call<unknown, unknown, ClusterSpec> & { readonly principal: Prin
 const ownCreation = async ({ catalogue, principal, body, repeatKey }: Creating) =>
   repeatKey === null ? null : findOwnCreation(catalogue, principal.scope, body.name, repeatKey);
 
-async function reserve(call: Creating): Promise<Result<StoredCreation, ApiFailure>> {
+async function reserveFor(call: Creating): Promise<Result<StoredCreation, ApiFailure>> {
   const { catalogue, principal, body: spec, repeatKey: creationKey, now } = call;
   const valid = await validateCluster(catalogue, principal.scope, spec);
   if (!valid.ok) return valid;
@@ -159,27 +165,14 @@ async function reserve(call: Creating): Promise<Result<StoredCreation, ApiFailur
     account: account.access,
     spec,
     profile,
+    cluster: 'workload',
   };
-  if (new TextEncoder().encode(JSON.stringify(creation)).length > CREATION_BYTES_MAX) {
-    return err(apiFailure('BODY_TOO_LARGE', 'Spec and profile together are too large.'));
-  }
-  const reservation = { creation, accountVersion: account.keyVersion, creationKey };
-  switch (await reserveCluster(catalogue, reservation, now)) {
-    case 'name-taken':
-      return err(apiFailure('CLUSTER_NAME_TAKEN'));
-    case 'gone':
-      return err(apiFailure('ACCOUNT_NOT_FOUND'));
-    case 'reserved':
-      return ok(creation);
-  }
+  return reserve(catalogue, { creation, accountVersion: account.keyVersion, creationKey }, now);
 }
 
-async function finishCreation(call: Creating, creation: StoredCreation): Handled {
-  const { scope, clusterId } = creation;
-  const view = await callObject(() => clusterOf(call.env, scope, clusterId).create(creation));
-  if (!view.ok) return view;
-  await creationFinished(call.catalogue, scope, clusterId);
-  return created(view.value);
+async function finish({ env, catalogue }: Creating, creation: StoredCreation): Handled {
+  const view = await callObject(() => finishCreation(env, catalogue, creation));
+  return view.ok ? created(view.value) : view;
 }
 
 async function shown(call: Creating, id: ClusterId): Handled {

@@ -5,7 +5,7 @@ import { apiFailure } from '../../shared/problem.ts';
 import { err, ok } from '../../shared/result.ts';
 import { clusterOf } from '../env.ts';
 import { askObject } from './call-object.ts';
-import { OneCluster, readCluster } from './clusters.ts';
+import { OneCluster, readWorkload } from './clusters.ts';
 import { EDITORS } from './roles.ts';
 import { defineRoute, Nothing } from './route.ts';
 
@@ -23,7 +23,7 @@ export const deleteCluster = defineRoute(
   },
   async (call) => {
     const { env, principal, params, query } = call;
-    const cluster = await readCluster(call, params.clusterId);
+    const cluster = await readWorkload(call, params.clusterId);
     if (!cluster.ok) return cluster;
     if (query.confirm !== cluster.value.name) return err(apiFailure('CONFIRMATION_REQUIRED'));
     const object = () => clusterOf(env, principal.scope, params.clusterId);
@@ -46,7 +46,7 @@ export const abortCluster = defineRoute(
   },
   async (call) => {
     const { env, principal, params } = call;
-    const cluster = await readCluster(call, params.clusterId);
+    const cluster = await readWorkload(call, params.clusterId);
     if (!cluster.ok) return cluster;
     const object = () => clusterOf(env, principal.scope, params.clusterId);
     const asked = await askObject(() => object().requestAbort(principal.keyName));

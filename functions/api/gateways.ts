@@ -9,11 +9,9 @@ import { err, ok, type Result } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
 import { type Env, gatewayOf } from '../env.ts';
 import { commandSigner } from '../sign-command.ts';
-import { clustersUsing } from '../store/clusters.ts';
 import {
   addGateway,
   beginGatewayRemoval,
-  endGatewayRemoval,
   findGateway,
   type GatewayRow,
   listGateways as listGatewayRows,
@@ -25,7 +23,7 @@ import { PROJECT_ADMINS, READERS } from './roles.ts';
 import { defineRoute, Nothing } from './route.ts';
 import { sha256 } from './sha256.ts';
 
-const OneGateway = z.strictObject({ gatewayId: GatewayId });
+export const OneGateway = z.strictObject({ gatewayId: GatewayId });
 const NewCode = { pairingCode: PairingCode, pairingCodeExpiresAt: z.int() };
 export const GatewayCreated = z.strictObject({ ...GatewayView.shape, ...NewCode });
 export const PairingCodeMade = z.strictObject(NewCode);
@@ -126,33 +124,6 @@ export const renewPairingCode = defineRoute(
     if (!renewed.ok) return renewed;
     await setPairingCode(catalogue, row.scope, row.id, code.hash);
     return ok({ status: 201, body: shown(code) });
-  },
-);
-
-export const deleteGateway = defineRoute(
-  {
-    method: 'DELETE',
-    path: '/v1/gateways/{gatewayId}',
-    summary: 'Delete a gateway without clusters, and its cloud accounts',
-    roles: PROJECT_ADMINS,
-    params: OneGateway,
-    query: Nothing,
-    body: Nothing,
-    answers: { 204: null },
-    problems: ['GATEWAY_HAS_CLUSTERS'],
-  },
-  async ({ env, catalogue, principal, params, now }) => {
-    const { scope } = principal;
-    const row = await findGateway(catalogue, scope, params.gatewayId);
-    if (row === null) return err(apiFailure('NOT_FOUND'));
-    if (!(await beginGatewayRemoval(catalogue, scope, row.id, now))) {
-      const clusters = await clustersUsing(catalogue, scope, { gatewayId: row.id }, CLUSTERS_NAMED_MAX);
-      return err(apiFailure('GATEWAY_HAS_CLUSTERS', undefined, { clusters }));
-    }
-    // Hidden already. An object that does not answer now is told by the sweep.
-    const removed = await callObject(() => gatewayOf(env, scope, row.id).remove());
-    if (removed.ok) await endGatewayRemoval(catalogue, scope, row.id);
-    return ok({ status: 204 });
   },
 );
 

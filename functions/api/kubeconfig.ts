@@ -9,7 +9,7 @@ import { clusterOf } from '../env.ts';
 import { askGateway } from './ask-gateway.ts';
 import { callObject } from './call-object.ts';
 import { readCertificateRequest } from './certificate-request.ts';
-import { OneCluster, readCluster } from './clusters.ts';
+import { OneCluster, readWorkload } from './clusters.ts';
 import { EDITORS } from './roles.ts';
 import { defineRoute, Nothing } from './route.ts';
 
@@ -51,7 +51,7 @@ export const createKubeconfig = defineRoute(
   },
   async (call) => {
     const { env, principal, params, body } = call;
-    const cluster = await readCluster(call, params.clusterId);
+    const cluster = await readWorkload(call, params.clusterId);
     if (!cluster.ok) return cluster;
     const requestPem = await readCertificateRequest(body.requestPem);
     if (!requestPem.ok) return requestPem;

@@ -4,7 +4,15 @@ import { ApiKeyCreate, ApiKeyCreated, ApiKeyView, SetupResponse, WhoAmI } from '
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
 import { ClusterSpec } from '../../shared/cluster-spec.ts';
 import { ClusterView } from '../../shared/cluster-view.ts';
-import { AccountCreate, AccountUpdate, AccountView, GatewayCreate, GatewayView } from '../../shared/gateway-view.ts';
+import {
+  AccountCreate,
+  AccountUpdate,
+  AccountView,
+  GatewayCreate,
+  GatewayUpdate,
+  GatewayView,
+  OrphanedGateway,
+} from '../../shared/gateway-view.ts';
 import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
 import { PairingChallenge, PairingChallengeRequest, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { ok } from '../../shared/result.ts';
@@ -28,10 +36,11 @@ import {
 } from './cluster-profiles.ts';
 import { createCluster, getCluster, getTimeline, listClusters } from './clusters.ts';
 import { abortCluster, deleteCluster } from './end-cluster.ts';
+import { deleteGateway } from './gateway-end.ts';
 import { deleteGatewayNode, resetGatewayKey } from './gateway-nodes.ts';
+import { resizeGateway } from './gateway-size.ts';
 import {
   createGateway,
-  deleteGateway,
   GatewayCreated,
   getGateway,
   listGateways,
@@ -59,10 +68,12 @@ const NAMES = new Map<z.ZodType, string>(
     ClusterView,
     GatewayCreate,
     GatewayCreated,
+    GatewayUpdate,
     GatewayView,
     InventoryFacts,
     Kubeconfig,
     KubeconfigRequest,
+    OrphanedGateway,
     PairingChallenge,
     PairingChallengeRequest,
     PairingCodeMade,
@@ -101,6 +112,7 @@ export const ROUTES: readonly Route[] = [
   listGateways,
   getGateway,
   renewPairingCode,
+  resizeGateway,
   deleteGateway,
   deleteGatewayNode,
   resetGatewayKey,

@@ -1,27 +1,14 @@
 // GET /v1/tunnel?object=<object name>: a relay's WebSocket, handed to its gateway's object. Who the relay is, the handshake on
 // the socket proves (T2); here only the form is looked at.
-import { z } from 'zod';
-import { GatewayId, objectName, RequestId, randomPart, Scope } from '../../shared/ids.ts';
+import { RequestId, randomPart } from '../../shared/ids.ts';
 import { apiFailure } from '../../shared/problem.ts';
 import { randomBytes } from '../clock.ts';
 import { type Env, gatewayStub, ORIGIN_HEADER, publicOrigin } from '../env.ts';
 import { log, messageOf } from '../log.ts';
+import { GatewayObjectName } from './object-name.ts';
 import { problemResponse } from './problem-response.ts';
 
 export const TUNNEL_PATH = '/v1/tunnel';
-
-const ObjectName = z
-  .string()
-  .max(200)
-  .transform((text, context) => {
-    const [jurisdiction, tenantId, projectId, id, ...rest] = text.split('/');
-    const scope = Scope.safeParse({ jurisdiction, tenantId, projectId });
-    const gatewayId = GatewayId.safeParse(id);
-    if (rest.length === 0 && scope.success && gatewayId.success)
-      return { jurisdiction: scope.data.jurisdiction, name: objectName(scope.data, gatewayId.data) };
-    context.addIssue({ code: 'custom', message: 'is not the name of a gateway' });
-    return z.NEVER;
-  });
 
 /** Answers 101 with a socket, or a problem. May be repeated: each is a new session. */
 export async function openTunnel(request: Request, env: Env): Promise<Response> {
@@ -31,12 +18,12 @@ export async function openTunnel(request: Request, env: Env): Promise<Response> 
   // Browsers always send it, relays never do: no page may open a tunnel with somebody's network position.
   if (request.headers.has('origin'))
     return problemResponse(apiFailure('FORBIDDEN', 'A browser may not open a tunnel.'), requestId);
-  const object = ObjectName.safeParse(new URL(request.url).searchParams.get('object'));
+  const object = GatewayObjectName.safeParse(new URL(request.url).searchParams.get('object'));
   if (!object.success) return problemResponse(apiFailure('NOT_FOUND'), requestId);
   const headers = new Headers(request.headers);
   headers.set(ORIGIN_HEADER, publicOrigin(env, request.url));
   try {
-    const stub = gatewayStub(env, object.data.jurisdiction, object.data.name);
+    const stub = gatewayStub(env, object.data.scope.jurisdiction, object.data.name);
     const response = await stub.fetch(new Request(request.url, { headers }));
     return response.status === 404 ? problemResponse(apiFailure('NOT_FOUND'), requestId) : response;
   } catch (error) {

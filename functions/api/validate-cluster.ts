@@ -6,11 +6,11 @@ import type { ClusterSpec, NodePool } from '../../shared/cluster-spec.ts';
 import type { Scope } from '../../shared/ids.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
+import { overlapFailure } from '../overlapping-networks.ts';
 import type { Catalogue } from '../store/catalogue.ts';
 import { type AccountRow, findAccount } from '../store/cloud-accounts.ts';
 import { profileOf } from './cluster-profiles.ts';
 import { mergeParameters } from './merge-parameters.ts';
-import { overlapFailure } from './overlapping-networks.ts';
 import { fieldFailure, valueAt } from './parse-failure.ts';
 
 export type ValidCluster = {

@@ -1,8 +1,11 @@
 // What the object of one cluster does, over ports, so that it runs in workerd and in a simulator alike. Facts come in, `step`
 // decides, one transaction keeps state, outbox and timeline, and the outbox is drained. It has no opinion of its own.
+import type { ClusterKind } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { OrphanedGateway } from '../../shared/gateway-view.ts';
 import type { EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import type { RelayOfMachine } from '../../shared/installation.ts';
 import { API_PAGE_SIZE_MAX, DELETED_CLUSTER_KEPT_MS, type Waits } from '../../shared/limits.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
@@ -14,6 +17,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Alarm } from './alarm.ts';
 import type { ClusterBrain } from './cluster-brain.ts';
 import { type ClusterStorage, clusterStorage, LANES } from './cluster-storage.ts';
+import { leftoversOf } from './leftovers.ts';
 import { nextAlarm } from './next-alarm.ts';
 import type { ClusterCreation, ClusterRpc, GatewayRpc } from './rpc.ts';
 import { type CatalogueRow, drainLane } from './run-effects.ts';
@@ -29,10 +33,10 @@ export type ClusterPorts = {
   readonly sql: Sql;
   readonly alarm: Alarm;
   readonly brain: ClusterBrain;
-  gateway(scope: Scope, id: GatewayId): Pick<GatewayRpc, 'enqueue' | 'withdraw'>;
+  gateway(scope: Scope, id: GatewayId): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'revokeRelayOf'>;
   /** Writes the cluster's row of the catalogue. May be repeated. */
-  project(scope: Scope, row: CatalogueRow): Promise<void>;
-  /** 72 h after deletion: nothing of the cluster is kept. */
+  project(scope: Scope, row: CatalogueRow, kind: ClusterKind): Promise<void>;
+  /** 72 h after deletion, or given up: nothing of the cluster is kept. */
   erase(): Promise<void>;
   /** Lets work go on after the answer is given. */
   background(work: Promise<void>): void;
@@ -106,6 +110,28 @@ export class ClusterLogic implements ClusterRpc {
     this.#advance([{ kind: 'gateway-connected', at: this.#ports.now(), connected }]);
   }
 
+  async relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean> {
+    const state = this.#advance([{ kind: 'relays-changed', at: this.#ports.now(), relays: [...relays] }]);
+    return state !== null;
+  }
+
+  async resize(size: number): Promise<Result<ClusterView, ApiFailure>> {
+    const state = this.#advance([{ kind: 'resized', at: this.#ports.now(), size }]);
+    return state === null ? err(apiFailure('NOT_FOUND')) : ok(this.#describe(state));
+  }
+
+  async leftovers(): Promise<OrphanedGateway> {
+    return leftoversOf(this.#read());
+  }
+
+  async abandon(): Promise<void> {
+    const state = this.#read();
+    if (state === null || state.deletedAt !== null) return;
+    this.#ports.log({ event: 'cluster-abandoned', cluster: state.clusterId });
+    await this.#erase();
+    this.#ports.alarm.set(null);
+  }
+
   async poke(): Promise<void> {
     this.#advance([]);
   }
@@ -177,7 +203,7 @@ export class ClusterLogic implements ClusterRpc {
     if (state === null) return;
     const { now, waits, log } = this.#ports;
     const gateway = () => this.#ports.gateway(state.scope, state.gatewayId);
-    const project = (row: CatalogueRow) => this.#ports.project(state.scope, row);
+    const project = (row: CatalogueRow) => this.#ports.project(state.scope, row, state.kind);
     try {
       await Promise.all(LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, gateway, project })));
     } finally {

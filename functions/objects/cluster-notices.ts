@@ -1,4 +1,5 @@
-// What the clusters of a gateway still have to be told: whether a relay is connected. One row a cluster, the newest wins.
+// What the clusters of a gateway still have to be told: whether a relay is connected. One row a cluster, the newest wins; told by
+// notice-teller.ts.
 import { z } from 'zod';
 import { doubling } from '../../shared/backoff.ts';
 import { ClusterId, EpochMs } from '../../shared/ids.ts';

@@ -1,6 +1,7 @@
 // The Durable Object of a cluster: joins ClusterLogic to Cloudflare's storage, clock and bindings, and nothing else.
 import { DurableObject } from 'cloudflare:workers';
 import type { AccountAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { RelayOfMachine } from '../../shared/installation.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { now } from '../clock.ts';
 import { type Env, gatewayOf, waitsOf } from '../env.ts';
@@ -33,9 +34,11 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
       gateway: (scope, id) => ({
         enqueue: (commands) => within(GATEWAY_CALL_MS, 'enqueue', gatewayOf(env, scope, id).enqueue(commands)),
         withdraw: (ids) => within(GATEWAY_CALL_MS, 'withdraw', gatewayOf(env, scope, id).withdraw(ids)),
+        revokeRelayOf: (claim) =>
+          within(GATEWAY_CALL_MS, 'revokeRelayOf', gatewayOf(env, scope, id).revokeRelayOf(claim)),
       }),
-      project: (scope, row) =>
-        within(CATALOGUE_CALL_MS, 'project', projectCluster(openCatalogue(env.CATALOGUE), scope, row)),
+      project: (scope, row, kind) =>
+        within(CATALOGUE_CALL_MS, 'project', projectCluster(openCatalogue(env.CATALOGUE), scope, row, kind)),
       erase: () => ctx.storage.deleteAll(),
       background: (work) => ctx.waitUntil(work),
       log,
@@ -83,6 +86,22 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
 
   gatewayConnected(connected: boolean) {
     return this.#logic.gatewayConnected(connected);
+  }
+
+  relaysChanged(relays: readonly RelayOfMachine[]) {
+    return this.#logic.relaysChanged(relays);
+  }
+
+  resize(size: number) {
+    return this.#logic.resize(size);
+  }
+
+  leftovers() {
+    return this.#logic.leftovers();
+  }
+
+  abandon() {
+    return this.#logic.abandon();
   }
 
   poke() {

@@ -1,6 +1,7 @@
 // The SQLite of one cluster: its state, the outbox of effects that are decided but not carried out, and the timeline.
 // Whoever calls `commit` gets all three or none.
 import { z } from 'zod';
+import { Claim } from '../../shared/claim.ts';
 import { ClusterSummary, TimelineEntry } from '../../shared/cluster-view.ts';
 import { Command, CommandId } from '../../shared/command.ts';
 import { EpochMs } from '../../shared/ids.ts';
@@ -34,6 +35,7 @@ export type LaneName = (typeof LANES)[number];
 export const OutboxBody = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('send-command'), command: Command }),
   z.strictObject({ kind: z.literal('withdraw-commands'), commandIds: z.array(CommandId) }),
+  z.strictObject({ kind: z.literal('revoke-relay'), claim: Claim }),
   z.strictObject({
     kind: z.literal('project-cluster'),
     row: ClusterSummary.extend({ wakeAt: EpochMs.nullable() }),
@@ -126,6 +128,8 @@ function addEffect(sql: Sql, effect: Effect): void {
       // What was never handed over needs no withdrawal, but it may be on its way right now: so both.
       for (const id of effect.commandIds) sql.run('DELETE FROM outbox WHERE key = ?', `command/${id}`);
       return addToOutbox(sql, 'gateway', `withdraw/${effect.commandIds.join(' ')}`, effect);
+    case 'revoke-relay':
+      return addToOutbox(sql, 'gateway', `revoke/${effect.claim}`, effect);
     case 'project-cluster':
       // Only the newest row matters.
       return addToOutbox(sql, 'catalogue', 'project', effect);

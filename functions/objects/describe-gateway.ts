@@ -1,6 +1,6 @@
 // A gateway as the API shows it. Liveness is computed at the moment of asking, never read from the last write.
 import type { Condition } from '../../shared/cluster-view.ts';
-import type { GatewayView } from '../../shared/gateway-view.ts';
+import type { GatewayCluster, GatewayView } from '../../shared/gateway-view.ts';
 import type { EpochMs } from '../../shared/ids.ts';
 import type { GatewayRecord } from './gateway-storage.ts';
 import { type NodeRecord, stateOf } from './relay-nodes.ts';
@@ -14,10 +14,11 @@ export type GatewayFacts = {
   readonly nodes: readonly (NodeRecord & { readonly keyFingerprint: string })[];
   readonly sessions: readonly Session[];
   readonly outstandingCommands: number;
+  readonly machines: GatewayCluster | null;
 };
 
 export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView {
-  const { gateway, nodes, sessions, outstandingCommands } = facts;
+  const { gateway, nodes, sessions, outstandingCommands, machines } = facts;
   const acting = sessions.filter((session) => session.state.active && isAlive(session, now));
   const lead = leadSession(acting, now);
   const sessionOf = (node: NodeRecord) => sessions.find(({ state }) => state.nodeId === node.nodeId);
@@ -25,7 +26,7 @@ export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView 
     id: gateway.gatewayId,
     name: gateway.name,
     type: 'maas',
-    phase: nodes.length === 0 ? 'unpaired' : acting.length > 0 ? 'connected' : 'disconnected',
+    phase: gateway.deletingAt !== null ? 'deleting' : livenessOf(nodes, acting),
     createdAt: gateway.createdAt,
     nodes: nodes.map((node) => {
       const session = sessionOf(node);
@@ -43,10 +44,13 @@ export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView 
     }),
     sealingKey: gateway.sealingKey,
     outstandingCommands,
-    machines: null,
+    machines,
     conditions: [...conditionsOf(facts, lead, now), ...nodes.flatMap(cloneCondition)],
   };
 }
+
+const livenessOf = (nodes: GatewayFacts['nodes'], acting: readonly Session[]): GatewayView['phase'] =>
+  nodes.length === 0 ? 'unpaired' : acting.length > 0 ? 'connected' : 'disconnected';
 
 /** features G13, as far as the tunnel tells. */
 function conditionsOf({ gateway, nodes, sessions }: GatewayFacts, lead: Session | null, now: EpochMs): Condition[] {

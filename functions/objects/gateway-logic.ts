@@ -1,57 +1,35 @@
 // What the object of one gateway does, over ports, so that it runs in workerd and in a simulator alike. It keeps commands until
 // they are settled, gives them to the relay that leads, and carries back what the relay says. It has no opinion of its own.
+import type { Claim } from '../../shared/claim.ts';
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
-import type { GatewayView } from '../../shared/gateway-view.ts';
-import { type ClusterId, type EpochMs, objectName, type RelayNodeId, type Scope } from '../../shared/ids.ts';
+import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
+import { type ClusterId, type EpochMs, objectName, type RelayNodeId } from '../../shared/ids.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
-import { CLOSE, encodeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
-import { type LogRecord, messageOf } from '../log.ts';
-import type { Alarm } from './alarm.ts';
+import { CLOSE } from '../../shared/tunnel-frame.ts';
+import { messageOf } from '../log.ts';
 import { type Asks, pendingAsks } from './asks.ts';
 import { type ClusterNotices, clusterNotices } from './cluster-notices.ts';
 import { type CommandQueue, commandQueue } from './command-queue.ts';
 import { Delivery } from './delivery.ts';
 import { describeGateway } from './describe-gateway.ts';
 import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
+import type { GatewayPorts } from './gateway-ports.ts';
 import { type GatewayRecord, type GatewayStorage, gatewayStorage } from './gateway-storage.ts';
 import { KeyExchange } from './key-exchange.ts';
 import { leadWatch } from './lead-watch.ts';
 import { nextAlarm } from './next-alarm.ts';
 import { type RemovalPorts, resetKey, revokeNode } from './node-removal.ts';
+import { noticeTeller } from './notice-teller.ts';
+import { OwnMachines } from './own-machines.ts';
 import { ReportInbox } from './report-inbox.ts';
 import type { ClusterRpc, GatewayCreation, GatewayRpc } from './rpc.ts';
-import { SingleFlight } from './single-flight.ts';
-import type { Sql } from './sql.ts';
+import { sendWithdraw } from './send-withdraw.ts';
+import type { SingleFlight } from './single-flight.ts';
 import { Standings } from './standings.ts';
 import { TunnelLogic } from './tunnel-logic.ts';
-import { activeSessions, isAlive, readySessions, type Sockets, type TunnelSocket } from './tunnel-session.ts';
-
-/** Ids in one withdraw frame (shared/tunnel-frame.ts). */
-const WITHDRAW_IDS_MAX = 1_000;
-
-export type GatewayPorts = {
-  now(): EpochMs;
-  readonly guardMs: number;
-  /** LEASE_MS when left out. */
-  readonly leaseMs?: number | undefined;
-  readonly sql: Sql;
-  readonly alarm: Alarm;
-  readonly sockets: Sockets;
-  cluster(scope: Scope, id: ClusterId): Pick<ClusterRpc, 'report' | 'gatewayConnected'>;
-  sign(text: string): Promise<string>;
-  /** Raw public key of `sign`, base64url. */
-  commandKey(): Promise<string>;
-  verify(key: string, text: string, signature: string): Promise<boolean>;
-  keyFingerprint(key: string): Promise<string>;
-  randomBytes(count: number): Uint8Array;
-  /** Calls back once after so many milliseconds; gives what cancels it. */
-  after(ms: number, call: () => void): () => void;
-  /** Lets work go on after the answer is given. */
-  background(work: Promise<void>): void;
-  log(record: LogRecord): void;
-};
+import { isConnected, readySessions, type TunnelSocket } from './tunnel-session.ts';
 
 export class GatewayLogic implements GatewayRpc {
   readonly #ports: GatewayPorts;
@@ -64,6 +42,7 @@ export class GatewayLogic implements GatewayRpc {
   readonly #keys: KeyExchange;
   readonly #standings: Standings;
   readonly #leadWatch: ReturnType<typeof leadWatch>;
+  readonly #machines: OwnMachines;
   readonly tunnel: TunnelLogic;
   #failures = 0;
 
@@ -74,19 +53,19 @@ export class GatewayLogic implements GatewayRpc {
     this.#queue = commandQueue(ports.sql);
     this.#notices = clusterNotices(ports.sql);
     this.#asks = pendingAsks((ms, call) => ports.after(ms, call));
-    const parts = { ...ports, storage: this.#storage, queue: this.#queue, asks: this.#asks };
+    const parts = { ...ports, storage: this.#storage, queue: this.#queue, asks: this.#asks, arm: () => this.#arm() };
     this.#keys = new KeyExchange(parts);
     this.#standings = new Standings(parts);
     this.#leadWatch = leadWatch(parts);
     this.#delivery = new Delivery({ ...parts, gatewayId: () => this.#storage.gateway()?.gatewayId ?? null });
-    const inbox = new ReportInbox({
-      ...parts,
-      report: async (id, settled, observed) => this.#cluster(id)?.report(settled, observed),
-    });
-    this.#telling = new SingleFlight(() => this.#tellClusters());
+    const revoke = (nodeId: RelayNodeId) => this.#revoke(nodeId);
+    this.#machines = new OwnMachines({ ...parts, revoke, forget: () => this.remove() });
+    const inbox = new ReportInbox({ ...parts, report: (id, settled, observed) => this.#report(id, settled, observed) });
+    this.#telling = noticeTeller({ ...parts, notices: this.#notices, clusterOf: (id) => this.#cluster(id) });
     const connectedChanged = (connected: boolean) => this.#connectedChanged(connected);
-    const own = { keys: this.#keys, standings: this.#standings, delivery: this.#delivery };
-    this.tunnel = new TunnelLogic({ ...parts, ...own, inbox, connectedChanged });
+    const own = { keys: this.#keys, standings: this.#standings, delivery: this.#delivery, ownMachines: this.#machines };
+    const { mayLead } = this.#machines.outside;
+    this.tunnel = new TunnelLogic({ ...parts, ...own, mayLead, inbox, connectedChanged });
   }
 
   async create(creation: GatewayCreation): Promise<GatewayView> {
@@ -104,8 +83,10 @@ export class GatewayLogic implements GatewayRpc {
     const nodes = await Promise.all(
       this.#storage.nodes().map(async (node) => ({ ...node, keyFingerprint: await keyFingerprint(node.identityKey) })),
     );
+    const machines = await this.#machines.view(gateway);
     const sessions = readySessions(sockets);
-    return describeGateway({ gateway, nodes, sessions, outstandingCommands: this.#queue.count() }, now());
+    const outstandingCommands = this.#queue.count();
+    return describeGateway({ gateway, nodes, sessions, outstandingCommands, machines }, now());
   }
 
   async renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>> {
@@ -114,8 +95,23 @@ export class GatewayLogic implements GatewayRpc {
     return ok(null);
   }
 
+  async requestDeletion(actor: string): Promise<Result<GatewayView, ApiFailure>> {
+    if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
+    this.#storage.beginDeletion(this.#ports.now(), actor);
+    await this.#machines.deletion.hint();
+    const view = await this.view();
+    return view === null ? err(apiFailure('NOT_FOUND')) : ok(view);
+  }
+
+  async leftovers(): Promise<Result<OrphanedGateway, ApiFailure>> {
+    const gateway = this.#standing();
+    return gateway === null ? err(apiFailure('NOT_FOUND')) : this.#machines.leftovers(gateway);
+  }
+
   async remove(): Promise<void> {
-    if (this.#standing() === null) return;
+    const gateway = this.#standing();
+    if (gateway === null) return;
+    await this.#machines.abandon(gateway);
     for (const socket of this.#ports.sockets.all()) socket.close(CLOSE.REVOKED, 'the gateway was deleted');
     this.#storage.remove(this.#ports.now());
     this.#ports.alarm.set(null);
@@ -128,12 +124,14 @@ export class GatewayLogic implements GatewayRpc {
   async pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>> {
     const paired = await pair(this.#pairing(), request, origin);
     if (!paired.ok) return paired;
+    const { response, replaced } = paired.value;
     // What was under way for this node is of its pairing before.
-    this.#sendWithdraw(this.#keys.drop(paired.value.nodeId));
+    for (const nodeId of [response.nodeId, ...replaced]) sendWithdraw(this.#ports.sockets, this.#keys.drop(nodeId));
+    for (const nodeId of replaced) this.tunnel.revoke(nodeId);
     await this.#keys.plan();
     this.#standings.changed();
     this.#deliverAndTell();
-    return paired;
+    return ok(response);
   }
 
   async revokeNode(nodeId: RelayNodeId, giveUpKey: boolean): Promise<Result<null, ApiFailure>> {
@@ -143,9 +141,21 @@ export class GatewayLogic implements GatewayRpc {
     return revoked;
   }
 
+  async revokeRelayOf(claim: Claim): Promise<Result<null, ApiFailure>> {
+    if (this.#standing() === null) return ok(null);
+    this.#storage.codes.drop(claim);
+    for (const { nodeId } of this.#storage.nodesOfClaim(claim)) {
+      const refused = this.#revoke(nodeId);
+      if (refused !== null) return err(refused);
+    }
+    return ok(null);
+  }
+
   async resetKey(): Promise<Result<null, ApiFailure>> {
     if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
-    return resetKey(this.#removal());
+    const reset = resetKey(this.#removal());
+    this.#arm();
+    return reset;
   }
 
   async enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>> {
@@ -155,7 +165,7 @@ export class GatewayLogic implements GatewayRpc {
     const { superseded, strangers, changed } = added.value;
     for (const commandId of changed)
       this.#ports.log({ event: 'command-changed', code: 'CONFIGURATION_CHANGED', commandId });
-    this.#sendWithdraw(superseded);
+    sendWithdraw(this.#ports.sockets, superseded);
     // A cluster that is new here does not know yet whether a relay is connected.
     this.#notices.put(strangers, this.#isConnected());
     this.#deliverAndTell();
@@ -165,7 +175,7 @@ export class GatewayLogic implements GatewayRpc {
   async withdraw(commandIds: readonly CommandId[]): Promise<void> {
     if (this.#standing() === null) return;
     this.#queue.withdraw(commandIds, this.#ports.now());
-    this.#sendWithdraw(commandIds);
+    sendWithdraw(this.#ports.sockets, commandIds);
   }
 
   async ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>> {
@@ -207,6 +217,7 @@ export class GatewayLogic implements GatewayRpc {
       await this.#keys.plan();
       await this.#delivery.run();
       await this.#telling.run();
+      await this.#machines.deletion.runDue();
       this.#failures = 0;
     } catch (error) {
       this.#failures += 1;
@@ -219,8 +230,9 @@ export class GatewayLogic implements GatewayRpc {
   #arm(): void {
     const now = this.#ports.now();
     if (this.#standing() === null) return;
+    this.#machines.check();
     this.#standings.tell();
-    const own = [this.#keys.nextAt(), this.#leadWatch.dueAt()];
+    const own = [this.#keys.nextAt(), this.#leadWatch.dueAt(), ...this.#machines.moments()];
     const moments = [this.tunnel.overdueAt(), this.#notices.nextAt(), ...own];
     this.#ports.alarm.set(nextAlarm(now, moments, this.#failures));
   }
@@ -231,18 +243,15 @@ export class GatewayLogic implements GatewayRpc {
     this.#inBackground('notice-failed', this.#telling);
   }
 
-  async #tellClusters(): Promise<void> {
-    const { now, log } = this.#ports;
-    for (const { clusterId, connected, failures } of this.#notices.due(now())) {
-      try {
-        await this.#cluster(clusterId)?.gatewayConnected(connected);
-        this.#notices.told(clusterId, connected);
-      } catch (error) {
-        log({ event: 'notice-failed', cluster: clusterId, cause: messageOf(error) });
-        this.#notices.failed(clusterId, failures, now());
-      }
-    }
-    this.#arm();
+  async #report(id: ClusterId, ...told: Parameters<ClusterRpc['report']>): Promise<void> {
+    await this.#cluster(id)?.report(...told);
+    await this.#machines.reported(id);
+  }
+
+  #revoke(nodeId: RelayNodeId): ApiFailure | null {
+    const revoked = revokeNode(this.#removal(), nodeId, false);
+    this.#deliverAndTell();
+    return revoked.ok ? null : revoked.error;
   }
 
   #deliverAndTell(): void {
@@ -256,18 +265,8 @@ export class GatewayLogic implements GatewayRpc {
     background(work.run().catch((error) => log({ event, cause: messageOf(error) })));
   }
 
-  /** C5: to every session, since one that led before may still stand on them. */
-  #sendWithdraw(commandIds: readonly CommandId[]): void {
-    for (let at = 0; at < commandIds.length; at += WITHDRAW_IDS_MAX) {
-      const ids = commandIds.slice(at, at + WITHDRAW_IDS_MAX);
-      const frame = encodeFrame({ v: PROTOCOL_VERSION, type: 'withdraw', commandIds: ids });
-      for (const { socket } of readySessions(this.#ports.sockets)) socket.send(frame);
-    }
-  }
-
   #isConnected(): boolean {
-    const now = this.#ports.now();
-    return activeSessions(this.#ports.sockets).some((session) => isAlive(session, now));
+    return isConnected(this.#ports.sockets, this.#ports.now());
   }
 
   #standing(): GatewayRecord | null {
@@ -284,7 +283,7 @@ export class GatewayLogic implements GatewayRpc {
     return {
       ...{ ...this.#ports, storage: this.#storage, keys: this.#keys },
       revoke: (nodeId) => this.tunnel.revoke(nodeId),
-      sendWithdraw: (ids) => this.#sendWithdraw(ids),
+      sendWithdraw: (ids) => sendWithdraw(this.#ports.sockets, ids),
       isConnected: () => this.#isConnected(),
     };
   }

@@ -1,7 +1,8 @@
 // The Durable Object of a gateway: joins GatewayLogic to Cloudflare's sockets, storage and clock, and nothing else.
 import { DurableObject } from 'cloudflare:workers';
+import type { Claim } from '../../shared/claim.ts';
 import type { Command, CommandId } from '../../shared/command.ts';
-import type { EpochMs, RelayNodeId } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, RelayNodeId, Scope } from '../../shared/ids.ts';
 import type { PairingRequest } from '../../shared/pairing.ts';
 import { CLOSE, PING, PONG } from '../../shared/tunnel-frame.ts';
 import { now, randomBytes } from '../clock.ts';
@@ -9,7 +10,9 @@ import { clusterOf, type Env, ORIGIN_HEADER, waitsOf } from '../env.ts';
 import { log } from '../log.ts';
 import { commandSigner } from '../sign-command.ts';
 import { workerdAlarm } from './alarm.ts';
+import { gatewayCatalogue } from './gateway-catalogue.ts';
 import { GatewayLogic } from './gateway-logic.ts';
+import type { OwnClusterPort } from './gateway-ports.ts';
 import type { GatewayCreation, GatewayRpc } from './rpc.ts';
 import { workerdSql } from './sql.ts';
 import { SessionState, type TunnelSocket } from './tunnel-session.ts';
@@ -44,6 +47,8 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
         gatewayConnected: (connected) =>
           within(CLUSTER_CALL_MS, 'gatewayConnected', clusterOf(env, scope, id).gatewayConnected(connected)),
       }),
+      ownCluster: (scope, id) => ownClusterOf(env, scope, id),
+      catalogue: gatewayCatalogue(env),
       sign: async (text) => (await commandSigner(env)).sign(text),
       commandKey: async () => (await commandSigner(env)).publicKey,
       verify: verifySignature,
@@ -101,6 +106,18 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
     return this.#logic.renewPairingCode(codeHash, codeExpiresAt);
   }
 
+  requestDeletion(actor: string) {
+    return this.#logic.requestDeletion(actor);
+  }
+
+  leftovers() {
+    return this.#logic.leftovers();
+  }
+
+  revokeRelayOf(claim: Claim) {
+    return this.#logic.revokeRelayOf(claim);
+  }
+
   remove() {
     return this.#logic.remove();
   }
@@ -147,6 +164,20 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
       lastPongAt: () => this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? null,
     };
   }
+}
+
+/** A stub is taken for each call: one that has failed stays failed. */
+function ownClusterOf(env: Env, scope: Scope, id: ClusterId): OwnClusterPort {
+  const timed = <T>(what: string, work: Promise<T>): Promise<T> => within(CLUSTER_CALL_MS, what, work);
+  const object = () => clusterOf(env, scope, id);
+  return {
+    view: () => timed('view', object().view()),
+    relaysChanged: (relays) => timed('relaysChanged', object().relaysChanged(relays)),
+    requestAbort: (actor) => timed('requestAbort', object().requestAbort(actor)),
+    requestDeletion: (actor) => timed('requestDeletion', object().requestDeletion(actor)),
+    leftovers: () => timed('leftovers', object().leftovers()),
+    abandon: () => timed('abandon', object().abandon()),
+  };
 }
 
 function isOpen(socket: WebSocket): boolean {

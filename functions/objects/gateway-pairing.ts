@@ -1,5 +1,6 @@
 // Pairing: a one-time code turns a relay into a node of the gateway. Exactly one identity wins a code (I18); the winner may
 // repeat its request and gets the same answer. The first node brings the gateway's key, a further one waits for it (N1).
+import type { Claim } from '../../shared/claim.ts';
 import { type EpochMs, RelayNodeId, randomPart } from '../../shared/ids.ts';
 import { PAIRING_NONCE_MS } from '../../shared/limits.ts';
 import { type PairingChallenge, type PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
@@ -23,6 +24,12 @@ export type PairingPorts = {
   tunnelPath(gateway: GatewayRecord): string;
 };
 
+export type Paired = {
+  readonly response: PairingResponse;
+  /** Nodes that were of the same machine before: it was set up again, and they are nodes no more (I3). */
+  readonly replaced: readonly RelayNodeId[];
+};
+
 export function pairingChallenge(
   ports: PairingPorts,
   codeHash: string,
@@ -41,7 +48,7 @@ export async function pair(
   ports: PairingPorts,
   request: PairingRequest,
   origin: string,
-): Promise<Result<PairingResponse, ApiFailure>> {
+): Promise<Result<Paired, ApiFailure>> {
   const known = usableCode(ports, request.codeHash, ports.now());
   if (!known.ok && known.error.code !== 'PAIRING_CODE_USED') return known;
   const proven = await ports.verify(request.identityKey, pairingText(request, origin), request.signature);
@@ -56,7 +63,7 @@ function consume(
   request: PairingRequest,
   origin: string,
   commandKey: string,
-): Result<PairingResponse, ApiFailure> {
+): Result<Paired, ApiFailure> {
   const now = ports.now();
   const gateway = ports.storage.gateway();
   if (gateway === null) return err(apiFailure('PAIRING_CODE_UNKNOWN'));
@@ -68,7 +75,7 @@ function consume(
   if (!code.ok) {
     const isWinner = known !== null && ports.storage.code(request.codeHash)?.usedBy === known.nodeId;
     return code.error.code === 'PAIRING_CODE_USED' && isWinner
-      ? ok(responseFor(ports, gateway, known, commandKey))
+      ? ok({ response: responseFor(ports, gateway, known, commandKey), replaced: [] })
       : code;
   }
   const keyAgreementKey = request.keyAgreementKey ?? null;
@@ -83,6 +90,8 @@ function consume(
     hostname: request.hostname,
     relayVersion: request.relayVersion,
     pairedAt: now,
+    // A node that an admin lets in again is still on the machine it was made for.
+    claim: code.value.claim ?? known?.claim ?? null,
     ...{ keyAgreementKey, holdsKey },
   };
   ports.storage.putNode(node);
@@ -90,16 +99,32 @@ function consume(
   // N1. A further node's offer changes nothing.
   ports.storage.setFirstSealingKey(request.sealingKey);
   const sealingKey = gateway.sealingKey ?? request.sealingKey;
-  return ok(responseFor(ports, { ...gateway, sealingKey }, node, commandKey));
+  const response = responseFor(ports, { ...gateway, sealingKey }, node, commandKey);
+  return ok({ response, replaced: replacedBy(ports, node) });
 }
 
-function usableCode(ports: PairingPorts, codeHash: string, now: EpochMs): Result<null, ApiFailure> {
+/** One node a claim: takes the others out and names them. */
+function replacedBy(
+  { storage }: PairingPorts,
+  { nodeId, claim }: Pick<NodeRecord, 'nodeId' | 'claim'>,
+): readonly RelayNodeId[] {
+  const others = claim === null ? [] : storage.nodesOfClaim(claim).filter((one) => one.nodeId !== nodeId);
+  for (const other of others) storage.removeNode(other.nodeId);
+  return others.map((other) => other.nodeId);
+}
+
+function usableCode(
+  ports: PairingPorts,
+  codeHash: string,
+  now: EpochMs,
+): Result<{ readonly claim: Claim | null }, ApiFailure> {
   const gateway = ports.storage.gateway();
   const code = gateway === null || gateway.removedAt !== null ? null : ports.storage.code(codeHash);
   if (code === null) return err(apiFailure('PAIRING_CODE_UNKNOWN'));
   if (code.usedBy !== null) return err(apiFailure('PAIRING_CODE_USED'));
-  if (code.expiresAt <= now) return err(apiFailure('PAIRING_CODE_EXPIRED'));
-  return ok(null);
+  const detail = code.claim === null ? undefined : 'A code for a gateway’s own machine is good for 30 minutes.';
+  if (code.expiresAt <= now) return err(apiFailure('PAIRING_CODE_EXPIRED', detail));
+  return ok({ claim: code.claim });
 }
 
 function responseFor(

@@ -1,7 +1,11 @@
-// The SQLite of one gateway: who it is and its pairing codes. Nodes, queue, exposure, epochs and notices have their own files
-// over the same tables (relay-nodes.ts, command-queue.ts, exposure.ts, lease.ts, cluster-notices.ts).
+// The SQLite of one gateway: who it is and its pairing codes. Nodes, queue, exposure, epochs, notices, codes made by nodes and
+// the gateway's own machines have their own files over the same tables (relay-nodes.ts, command-queue.ts, exposure.ts, lease.ts,
+// cluster-notices.ts, node-codes.ts, own-cluster.ts).
 import { z } from 'zod';
+import { Claim } from '../../shared/claim.ts';
 import { EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
+import { nodeCodes } from './node-codes.ts';
+import { ownCluster } from './own-cluster.ts';
 import { relayNodes } from './relay-nodes.ts';
 import { migrate, rowsOf, type Sql, schemaVersion } from './sql.ts';
 
@@ -40,6 +44,16 @@ const STEPS: readonly (readonly string[])[] = [
     'ALTER TABLE queue ADD COLUMN node_id TEXT',
     'ALTER TABLE queue ADD COLUMN sent_at INTEGER',
   ],
+  [
+    // Of the machine that the relay runs on; null on any other host.
+    'ALTER TABLE node ADD COLUMN claim TEXT',
+    // Made by a relay for the machine under this claim; null for a code that an admin asked for.
+    'ALTER TABLE code ADD COLUMN claim TEXT',
+    'ALTER TABLE gateway ADD COLUMN deleting_at INTEGER',
+    'ALTER TABLE gateway ADD COLUMN deleting_by TEXT',
+    `CREATE TABLE own (one INTEGER PRIMARY KEY CHECK (one = 1), installation TEXT, cluster_id TEXT, machines TEXT,
+       relays_told TEXT, giving_back INTEGER NOT NULL DEFAULT 0)`,
+  ],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */
@@ -55,6 +69,8 @@ const GatewayRow = z
     key_version: z.int(),
     key_reset_at: EpochMs.nullable(),
     removed_at: EpochMs.nullable(),
+    deleting_at: EpochMs.nullable(),
+    deleting_by: z.string().nullable(),
   })
   .transform((row) => ({
     scope: Scope.parse(JSON.parse(row.scope)),
@@ -67,10 +83,19 @@ const GatewayRow = z
     /** When the key before was given up as lost. */
     keyResetAt: row.key_reset_at,
     removedAt: row.removed_at,
+    /** Since when its own machines are to be given back, so that it may end. */
+    deletingAt: row.deleting_at,
+    /** Who asked for it. */
+    deletingBy: row.deleting_by,
   }));
 export type GatewayRecord = z.infer<typeof GatewayRow>;
 
-const CodeRow = z.object({ code_hash: z.string(), expires_at: EpochMs, used_by: RelayNodeId.nullable() });
+const CodeRow = z.object({
+  code_hash: z.string(),
+  expires_at: EpochMs,
+  used_by: RelayNodeId.nullable(),
+  claim: Claim.nullable(),
+});
 const NonceRow = z.object({ nonce: z.string(), code_hash: z.string(), origin: z.string(), expires_at: EpochMs });
 
 export type GatewayStorage = ReturnType<typeof gatewayStorage>;
@@ -99,27 +124,33 @@ export function gatewayStorage(sql: Sql) {
     /** What is left says only that there was one: a relay that dials must be told that it is revoked. */
     remove: (at: EpochMs) =>
       sql.transaction(() => {
-        for (const table of ['code', 'nonce', 'node', 'queue', 'exposure', 'epoch', 'cluster', 'notice'])
+        for (const table of ['code', 'nonce', 'node', 'queue', 'exposure', 'epoch', 'cluster', 'notice', 'own'])
           sql.run(`DELETE FROM ${table}`);
         sql.run('UPDATE gateway SET removed_at = ?, sealing_key = NULL', at);
       }),
+    /** Once asked, it stays asked. */
+    beginDeletion: (at: EpochMs, by: string) =>
+      sql.run('UPDATE gateway SET deleting_at = ?, deleting_by = ? WHERE deleting_at IS NULL', at, by),
     ...pairing(sql),
     ...relayNodes(sql),
+    codes: nodeCodes(sql),
+    own: ownCluster(sql),
   };
 }
 
 function pairing(sql: Sql) {
   return {
-    /** Takes the place of codes that nobody used. */
+    /** Takes the place of an admin's codes that nobody used; those that relays made stand. */
     putCode: (codeHash: string, expiresAt: EpochMs) =>
       sql.transaction(() => {
-        sql.run('DELETE FROM code WHERE used_by IS NULL AND code_hash <> ?', codeHash);
+        sql.run('DELETE FROM code WHERE used_by IS NULL AND claim IS NULL AND code_hash <> ?', codeHash);
         sql.run('INSERT OR IGNORE INTO code (code_hash, expires_at) VALUES (?, ?)', codeHash, expiresAt);
       }),
     code: (codeHash: string) =>
       rowsOf(sql, CodeRow, 'SELECT * FROM code WHERE code_hash = ?', codeHash).map((row) => ({
         expiresAt: row.expires_at,
         usedBy: row.used_by,
+        claim: row.claim,
       }))[0] ?? null,
     useCode: (codeHash: string, node: RelayNodeId) =>
       sql.run('UPDATE code SET used_by = ? WHERE code_hash = ?', node, codeHash),

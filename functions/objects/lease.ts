@@ -23,9 +23,11 @@ export type LeasePorts = {
   readonly guardMs: number;
   /** LEASE_MS when left out. */
   readonly leaseMs?: number | undefined;
+  /** False for a relay on a machine that it would have to give away (I5). */
+  mayLead(session: Session): boolean;
 };
 
-/** How soon one that waits for the gateway's key may ask again. */
+/** How soon one that waits for the gateway's key, or may not lead, may ask again. */
 const NOT_ACTIVE_RETRY_MS = 10_000;
 
 /** Answers a `lease-request`; keeps the grant in the session's attachment. May be repeated: that is how it is renewed. */
@@ -35,7 +37,7 @@ export function answerLease(
   sessions: readonly Session[],
   now: EpochMs,
 ): Extract<EdgeFrame, { type: 'lease' | 'lease-refused' }> {
-  if (!asking.state.active) {
+  if (!asking.state.active || !ports.mayLead(asking)) {
     return { v: PROTOCOL_VERSION, type: 'lease-refused', retryAfterMs: NOT_ACTIVE_RETRY_MS };
   }
   const mine = incarnationOf(asking.state);

@@ -1,6 +1,7 @@
 // The relay nodes of one gateway in its SQLite: who they are, what they told of themselves, and how far each is with the
 // gateway's key (N1-N5).
 import { z } from 'zod';
+import { Claim } from '../../shared/claim.ts';
 import { type NodeState, WrappedGatewayKey } from '../../shared/gateway-key.ts';
 import { EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import { rowsOf, type Sql } from './sql.ts';
@@ -26,6 +27,7 @@ const NodeRow = z
     addresses: json(z.array(z.string())),
     clock_skew_ms: z.int().nullable(),
     status_at: EpochMs.nullable(),
+    claim: Claim.nullable(),
   })
   .transform((row) => ({
     nodeId: row.node_id,
@@ -50,12 +52,14 @@ const NodeRow = z
     /** Its clock less ours, when it last told. */
     clockSkewMs: row.clock_skew_ms,
     statusAt: row.status_at,
+    /** Of the machine it runs on, one of the gateway's own; null on any other host. */
+    claim: row.claim,
   }));
 export type NodeRecord = z.infer<typeof NodeRow>;
 
 export type NewNode = Pick<
   NodeRecord,
-  'nodeId' | 'identityKey' | 'hostname' | 'relayVersion' | 'pairedAt' | 'holdsKey'
+  'nodeId' | 'identityKey' | 'hostname' | 'relayVersion' | 'pairedAt' | 'holdsKey' | 'claim'
 > & {
   readonly keyAgreementKey: string | null;
 };
@@ -74,11 +78,13 @@ export function relayNodes(sql: Sql) {
       const attempt = (one('node_id', node.nodeId)?.keyAttempt ?? -1) + 1;
       sql.run(
         `INSERT OR REPLACE INTO node (node_id, identity_key, hostname, relay_version, join_counter, paired_at,
-           key_agreement_key, holds_key, key_at, key_attempt) VALUES (?, ?, ?, ?, -1, ?, ?, ?, ?, ?)`,
+           key_agreement_key, holds_key, key_at, key_attempt, claim) VALUES (?, ?, ?, ?, -1, ?, ?, ?, ?, ?, ?)`,
         ...[node.nodeId, node.identityKey, node.hostname, node.relayVersion, node.pairedAt],
-        ...[node.keyAgreementKey, Number(node.holdsKey), node.pairedAt, attempt],
+        ...[node.keyAgreementKey, Number(node.holdsKey), node.pairedAt, attempt, node.claim],
       );
     },
+    nodesOfClaim: (claim: Claim) =>
+      rowsOf(sql, NodeRow, 'SELECT * FROM node WHERE claim = ? ORDER BY paired_at, node_id', claim),
     removeNode: (id: RelayNodeId) => sql.run('DELETE FROM node WHERE node_id = ?', id),
     joined: (id: RelayNodeId, joinCounter: number, relayVersion: string, at: EpochMs) =>
       sql.run(

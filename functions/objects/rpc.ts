@@ -1,11 +1,12 @@
 // What the two Durable Objects promise to each other and to the API. Every method may be repeated.
-
+import type { Claim } from '../../shared/claim.ts';
 import type { ClusterProfile } from '../../shared/cluster-profile.ts';
 import type { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
-import type { GatewayView } from '../../shared/gateway-view.ts';
+import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
 import type { ClusterId, EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
+import type { RelayOfMachine } from '../../shared/installation.ts';
 import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
@@ -39,6 +40,14 @@ export type ClusterRpc = {
     observed: readonly Observation[],
   ): Promise<void>;
   gatewayConnected(connected: boolean): Promise<void>;
+  /** To the machines of a gateway: its relays as they are now. False when there is no such cluster (yet): nothing is stored. */
+  relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean>;
+  /** To the machines of a gateway: so many there shall be. Not more than there are: nothing happens. `NOT_FOUND`. */
+  resize(size: number): Promise<Result<ClusterView, ApiFailure>>;
+  /** What MAAS may still hold for this cluster. */
+  leftovers(): Promise<OrphanedGateway>;
+  /** Forgets the cluster and gives nothing back: its gateway is given up. One that is deleted stays readable. */
+  abandon(): Promise<void>;
   /** Plan again though nothing happened (the cron sweep, when `wakeAt` is overdue). */
   poke(): Promise<void>;
 };
@@ -57,8 +66,23 @@ export type GatewayRpc = {
   view(): Promise<GatewayView | null>;
   /** A new code instead of those that nobody used: for a first relay, for one more, or to unlock a node (T3). */
   renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>>;
-  /** The gateway is deleted: closes its sockets as revoked and forgets everything. The API has made sure that no cluster is left. */
+  /**
+   * The gateway is deleted: closes its sockets as revoked and forgets everything. The API has made sure that no cluster of a
+   * user is left; machines of its own that still stand are abandoned.
+   */
   remove(): Promise<void>;
+  /**
+   * The gateway's own machines are to be given back, and then the gateway ends by itself: keys and sessions revoked, its rows
+   * gone. The API has made sure that no cluster of a user is left, and that none comes. `NOT_FOUND` when it has ended.
+   */
+  requestDeletion(actor: string): Promise<Result<GatewayView, ApiFailure>>;
+  /** What would stay behind if the gateway were given up. `GATEWAY_REACHABLE` unless no relay was seen for 15 min. */
+  leftovers(): Promise<Result<OrphanedGateway, ApiFailure>>;
+  /**
+   * The machine under this claim is given back: its relay is a node no more, and codes for it are worth nothing.
+   * `CONFIRMATION_REQUIRED` while it alone holds the gateway's key: another relay has to get it first.
+   */
+  revokeRelayOf(claim: Claim): Promise<Result<null, ApiFailure>>;
   pairingChallenge(codeHash: string, origin: string): Promise<Result<PairingChallenge, ApiFailure>>;
   pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>>;
   /**

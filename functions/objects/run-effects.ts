@@ -18,7 +18,7 @@ export type CatalogueRow = Extract<OutboxBody, { kind: 'project-cluster' }>['row
 export type EffectPorts = {
   now(): EpochMs;
   readonly waits: Pick<Waits, 'retryMsMin' | 'retryMsMax'>;
-  gateway(): Pick<GatewayRpc, 'enqueue' | 'withdraw'>;
+  gateway(): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'revokeRelayOf'>;
   project(row: CatalogueRow): Promise<void>;
   log(record: LogRecord): void;
 };
@@ -64,6 +64,11 @@ async function carryOut(bodies: readonly OutboxBody[], ports: EffectPorts): Prom
         case 'withdraw-commands':
           await ports.gateway().withdraw(body.commandIds);
           break;
+        case 'revoke-relay': {
+          const revoked = await ports.gateway().revokeRelayOf(body.claim);
+          if (!revoked.ok) return revoked;
+          break;
+        }
         case 'project-cluster':
           await ports.project(body.row);
           break;

@@ -18,6 +18,7 @@ import type { Delivery } from './delivery.ts';
 import type { GatewayStorage } from './gateway-storage.ts';
 import type { KeyExchange } from './key-exchange.ts';
 import { answerLease, keepLeaseEnd, releaseLease } from './lease.ts';
+import type { OwnMachines } from './own-machines.ts';
 import { readFrame } from './read-frame.ts';
 import type { ReportInbox } from './report-inbox.ts';
 import type { Sql } from './sql.ts';
@@ -53,6 +54,8 @@ export type TunnelPorts = {
   readonly inbox: ReportInbox;
   readonly keys: KeyExchange;
   readonly standings: Standings;
+  readonly ownMachines: Pick<OwnMachines, 'take'>;
+  mayLead(session: Session): boolean;
   readonly guardMs: number;
   /** LEASE_MS when left out. */
   readonly leaseMs?: number | undefined;
@@ -204,6 +207,10 @@ export class TunnelLogic {
         return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
       case 'observations':
         return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
+      case 'pairing-code':
+      case 'installation':
+      case 'node-leave':
+        return this.#ports.ownMachines.take({ socket, state }, frame);
     }
   }
 

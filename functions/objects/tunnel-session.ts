@@ -75,6 +75,11 @@ export function isAlive(session: Session, now: EpochMs): boolean {
   return now - lastHeardAt(session) < TUNNEL_DEAD_MS;
 }
 
+/** Whether a relay that can act is heard of. */
+export function isConnected(sockets: Sockets, now: EpochMs): boolean {
+  return activeSessions(sockets).some((session) => isAlive(session, now));
+}
+
 /**
  * The session of `sessions`, all active, that commands go to: the lease's holder; without one the longest connected that is heard of and has not let a
  * lease lapse. A standby that joins changes nothing.

@@ -29,9 +29,9 @@ export type AccountRow = z.infer<typeof AccountRow>;
 
 export type AccountWritten = 'written' | 'name-taken' | 'gone';
 
-/** `gone`: the gateway is deleted meanwhile. */
+/** `gone`: the gateway is deleted meanwhile, or about to be. */
 export async function addAccount(db: Catalogue, scope: Scope, row: AccountRow): Promise<AccountWritten> {
-  const gateway = sql`exists (select 1 from gateways where id = ${row.gatewayId} and deleted_at is null)`;
+  const gateway = sql`exists (select 1 from gateways where id = ${row.gatewayId} and deleted_at is null and deleting_at is null)`;
   return written(() => insertWhere(db, cloudAccounts, { ...scope, ...columnsOf(row) }, gateway));
 }
 

@@ -1,9 +1,9 @@
 // Clusters as lists show them, and the names they hold. What a cluster is, its object says; it projects itself here with
 // every step (architecture §4). Nothing here decides about a cluster.
-import { and, desc, eq, isNotNull, lt, ne, sql } from 'drizzle-orm';
+import { and, desc, eq, isNotNull, lt, ne, or, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
-import { ClusterSpec } from '../../shared/cluster-spec.ts';
+import { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import { type ClusterPhase, ClusterSummary } from '../../shared/cluster-view.ts';
 import { AccountAccess } from '../../shared/command.ts';
 import { type AccountId, ClusterId, type EpochMs, GatewayId, type ProfileId, Scope } from '../../shared/ids.ts';
@@ -27,10 +27,17 @@ export const StoredCreation = z.strictObject({
   account: AccountAccess,
   spec: ClusterSpec,
   profile: ClusterProfile,
+  /** Absent in what was stored before gateways had machines. */
+  cluster: ClusterKind.default('workload'),
 });
 export type StoredCreation = z.infer<typeof StoredCreation>;
 
-export type ClusterRow = { readonly scope: Scope; readonly id: ClusterId; readonly summary: ClusterSummary };
+export type ClusterRow = {
+  readonly scope: Scope;
+  readonly id: ClusterId;
+  readonly kind: ClusterKind;
+  readonly summary: ClusterSummary;
+};
 export type ClusterName = { readonly id: ClusterId; readonly name: string };
 
 export type Reservation = {
@@ -41,7 +48,10 @@ export type Reservation = {
   readonly creationKey: string | null;
 };
 
-/** Takes the name and keeps the creation until the object confirms it. `gone`: the account was deleted meanwhile. */
+/**
+ * Takes the name and keeps the creation until the object confirms it. `gone`: the account was deleted meanwhile, or its
+ * gateway is on its way out.
+ */
 export async function reserveCluster(
   db: Catalogue,
   { creation, accountVersion, creationKey }: Reservation,
@@ -67,8 +77,10 @@ export async function reserveCluster(
     updatedAt: 0,
     creation: JSON.stringify(creation),
     creationKey,
+    kind: creation.cluster,
   };
-  const accountStands = sql`exists (select 1 from cloud_accounts where id = ${account.accountId})`;
+  const accountStands = sql`exists (select 1 from cloud_accounts a join gateways g on g.id = a.gateway_id
+    where a.id = ${account.accountId} and g.deleting_at is null and g.deleted_at is null)`;
   try {
     return (await insertWhere(db, clusters, row, accountStands)) ? 'reserved' : 'gone';
   } catch (error) {
@@ -89,6 +101,17 @@ export async function findOwnCreation(
   if (row === undefined) return null;
   const creation = row.creation === null ? null : StoredCreation.parse(JSON.parse(row.creation));
   return { id: ClusterId.parse(row.id), creation };
+}
+
+/** What is kept of a creation: null once the object has it. Undefined: there is no such cluster. */
+export async function findCreation(
+  db: Catalogue,
+  scope: Scope,
+  id: ClusterId,
+): Promise<StoredCreation | null | undefined> {
+  const [row] = await db.select({ creation: clusters.creation }).from(clusters).where(one(scope, id));
+  if (row === undefined) return undefined;
+  return row.creation === null ? null : StoredCreation.parse(JSON.parse(row.creation));
 }
 
 /** Creations left over by a request that died, oldest first: for the sweep. */
@@ -112,6 +135,7 @@ export async function projectCluster(
   db: Catalogue,
   scope: Scope,
   row: ClusterSummary & { readonly wakeAt: EpochMs | null },
+  kind: ClusterKind = 'workload',
 ): Promise<void> {
   const said = {
     name: row.name,
@@ -138,6 +162,7 @@ export async function projectCluster(
   const made = {
     ...scope,
     ...said,
+    kind,
     id: row.id,
     gatewayId: row.gatewayId,
     accountId: row.accountId,
@@ -154,7 +179,7 @@ export async function findCluster(db: Catalogue, scope: Scope, id: ClusterId): P
   return row === undefined ? null : rowOf(row);
 }
 
-/** Deleted clusters are left out unless their phase is asked for. */
+/** Deleted clusters are left out unless their phase is asked for; the machines of gateways always. */
 export async function listClusters(
   db: Catalogue,
   scope: Scope,
@@ -165,13 +190,13 @@ export async function listClusters(
   const rows = await db
     .select()
     .from(clusters)
-    .where(and(ownedBy(clusters, scope), phase, name, olderThan(clusters, page.after)))
+    .where(and(ownedBy(clusters, scope), isWorkload, phase, name, olderThan(clusters, page.after)))
     .orderBy(desc(clusters.createdAt), desc(clusters.id))
     .limit(page.limit);
   return rows.map((row) => rowOf(row).summary);
 }
 
-/** Clusters that stand on a gateway, an account or a profile: what keeps it from being deleted. */
+/** Users' clusters that stand on a gateway, an account or a profile: what keeps it from being deleted. */
 export async function clustersUsing(
   db: Catalogue,
   scope: Scope,
@@ -187,7 +212,7 @@ export async function clustersUsing(
   const rows = await db
     .select({ id: clusters.id, name: clusters.name })
     .from(clusters)
-    .where(and(ownedBy(clusters, scope), ne(clusters.phase, 'deleted'), by))
+    .where(and(ownedBy(clusters, scope), isWorkload, ne(clusters.phase, 'deleted'), by))
     .limit(limit);
   return rows.map((row) => ({ id: ClusterId.parse(row.id), name: row.name }));
 }
@@ -231,12 +256,15 @@ export async function clusterTold(db: Catalogue, scope: Scope, id: ClusterId, ve
     .where(and(one(scope, id), lt(clusters.accountVersion, version)));
 }
 
-/** Forgets clusters deleted before a moment, and so frees their names. */
+/** Forgets clusters deleted before a moment, and so frees their names. Nobody reads those of gateways: they go at once. */
 export async function releaseNames(db: Catalogue, before: EpochMs, scope?: Scope, name?: string): Promise<void> {
   const of =
     scope === undefined || name === undefined ? undefined : and(ownedBy(clusters, scope), eq(clusters.name, name));
-  await db.delete(clusters).where(and(eq(clusters.phase, 'deleted'), lt(clusters.deletedAt, before), of));
+  const over = or(lt(clusters.deletedAt, before), eq(clusters.kind, 'gateway'));
+  await db.delete(clusters).where(and(eq(clusters.phase, 'deleted'), over, of));
 }
+
+const isWorkload = eq(clusters.kind, 'workload');
 
 const one = (scope: Scope, id: ClusterId) => and(ownedBy(clusters, scope), eq(clusters.id, id));
 
@@ -255,5 +283,5 @@ function rowOf(row: typeof clusters.$inferSelect): ClusterRow {
     provisionedAt: row.provisionedAt,
     updatedAt: Math.max(row.createdAt, row.updatedAt),
   });
-  return { scope: scopeOfRow(row), id: summary.id, summary };
+  return { scope: scopeOfRow(row), id: summary.id, kind: ClusterKind.parse(row.kind), summary };
 }

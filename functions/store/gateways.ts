@@ -1,7 +1,7 @@
 // Gateways: names, and which object a pairing code belongs to. What a gateway is now, its object says.
-import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, isNotNull, isNull, ne, sql } from 'drizzle-orm';
 import { z } from 'zod';
-import { EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import { type AccountId, type ClusterId, EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
 import {
   type Catalogue,
   insertWhere,
@@ -11,7 +11,7 @@ import {
   type PageWanted,
   scopeOfRow,
 } from './catalogue.ts';
-import { cloudAccounts, gateways } from './schema.ts';
+import { cloudAccounts, clusters, gateways } from './schema.ts';
 
 export const GatewayRow = z.object({ scope: Scope, id: GatewayId, name: z.string(), createdAt: EpochMs });
 export type GatewayRow = z.infer<typeof GatewayRow>;
@@ -54,7 +54,67 @@ export async function setPairingCode(db: Catalogue, scope: Scope, id: GatewayId,
   await db.update(gateways).set({ codeHash }).where(standing(scope, id));
 }
 
-/** Hides the gateway and drops its accounts, unless a cluster stands on it: then nothing happens and false is answered. */
+/** From here on nothing new stands on it. False when a user's cluster does: then nothing happens. May be repeated. */
+export async function beginGatewayDeletion(db: Catalogue, scope: Scope, id: GatewayId, now: EpochMs): Promise<boolean> {
+  const empty = sql`not exists (select 1 from clusters where gateway_id = ${id} and phase <> 'deleted' and kind = 'workload')`;
+  const result = await db
+    .update(gateways)
+    .set({ deletingAt: sql`coalesce(deleting_at, ${now})` })
+    .where(and(standing(scope, id), empty));
+  return result.meta.changes > 0;
+}
+
+/** Nobody waits for a gateway's machines any more: it was given up, or they are gone and `except` takes their place. */
+export async function abandonGatewayClusters(
+  db: Catalogue,
+  gateway: { readonly scope: Scope; readonly gatewayId: GatewayId },
+  now: EpochMs,
+  except: ClusterId | null = null,
+): Promise<void> {
+  const { scope, gatewayId } = gateway;
+  const of = and(ownedBy(clusters, scope), eq(clusters.gatewayId, gatewayId), eq(clusters.kind, 'gateway'));
+  const mine = except === null ? of : and(of, ne(clusters.id, except));
+  await db
+    .update(clusters)
+    .set({ phase: 'deleted', deletedAt: now, updatedAt: now, wakeAt: null, creation: null })
+    .where(and(mine, ne(clusters.phase, 'deleted')));
+}
+
+/** Gateways whose machines are being given back: for the sweep, which sees to it that their objects know. */
+export async function gatewaysInDeletion(db: Catalogue, limit: number): Promise<GatewayRow[]> {
+  const rows = await db
+    .select()
+    .from(gateways)
+    .where(and(isNotNull(gateways.deletingAt), isNull(gateways.deletedAt)))
+    .limit(limit);
+  return rows.map(rowOf);
+}
+
+/** Gateways whose own machines stand on this account. */
+export async function gatewaysUsing(
+  db: Catalogue,
+  scope: Scope,
+  accountId: AccountId,
+): Promise<{ id: GatewayId; name: string }[]> {
+  const rows = await db
+    .selectDistinct({ id: gateways.id, name: gateways.name })
+    .from(gateways)
+    .innerJoin(clusters, eq(clusters.gatewayId, gateways.id))
+    .where(
+      and(
+        ownedBy(clusters, scope),
+        eq(clusters.accountId, accountId),
+        eq(clusters.kind, 'gateway'),
+        ne(clusters.phase, 'deleted'),
+      ),
+    );
+  return rows.map((row) => ({ id: GatewayId.parse(row.id), name: row.name }));
+}
+
+/**
+ * Hides the gateway and drops its accounts, unless a cluster stands on it, its own machines included: then nothing happens
+ * and false is answered.
+ */
 export async function beginGatewayRemoval(db: Catalogue, scope: Scope, id: GatewayId, now: EpochMs): Promise<boolean> {
   const empty = sql`not exists (select 1 from clusters where gateway_id = ${id} and phase <> 'deleted')`;
   const [hidden] = await db.batch([

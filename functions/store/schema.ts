@@ -58,6 +58,8 @@ export const gateways = sqliteTable(
     createdAt: integer('created_at').notNull(),
     /** Set when deleted and the object is not told yet. */
     deletedAt: integer('deleted_at'),
+    /** Set when its machines are to be given back: nothing new stands on it from then on. */
+    deletingAt: integer('deleting_at'),
   },
   (table) => [
     uniqueIndex('gateways_by_name').on(table.projectId, table.name).where(sql`deleted_at is null`),
@@ -133,6 +135,8 @@ export const clusters = sqliteTable(
     creation: text('creation'),
     /** Who may finish it: hash of the Idempotency-Key and its principal; null without one. */
     creationKey: text('creation_key'),
+    /** ClusterKind. The machines of a gateway are in no list. */
+    kind: text('kind').notNull().default('workload'),
   },
   (table) => [
     // A deleted cluster's row goes 72 h after, and its name with it.

@@ -160,5 +160,6 @@ test('a fault of ours is INTERNAL, without a word of why', async () => {
   await env.CATALOGUE.exec('alter table gateways rename to gateways_away');
   const problem = await problemOf(callApi('GET', '/v1/gateways', { key: admin }), 'INTERNAL');
   await env.CATALOGUE.exec('alter table gateways_away rename to gateways');
-  expect(JSON.stringify(problem)).not.toMatch(/gateways|sqlite|D1/i);
+  // The request id is random, and may well hold a d and a 1.
+  expect(JSON.stringify({ ...problem, instance: '' })).not.toMatch(/gateways|sqlite|D1/i);
 });

@@ -9,6 +9,7 @@ import type { Plan } from '../../functions/plan/plan.ts';
 import type { Dial } from '../../relay/tunnel/dial.ts';
 import type { ClusterId, Scope } from '../../shared/ids.ts';
 import type { Waits } from '../../shared/limits.ts';
+import { NO_OWN_MACHINES } from '../support/no-own-machines.ts';
 import { ObjectHost } from './object-host.ts';
 import { type Random, randomOf } from './prng.ts';
 import type { RelayProcess } from './relay-process.ts';
@@ -190,6 +191,7 @@ export class Edge {
   #gatewayLogic(host: GatewayHost): GatewayLogic {
     this.#prune();
     return new GatewayLogic({
+      ...NO_OWN_MACHINES,
       now: () => this.#site.timeline.now,
       guardMs: this.#waits.leaseGuardMs,
       sql: host.storage,
@@ -240,6 +242,8 @@ export class Edge {
         enqueue: (commands) =>
           this.gateway.call(host.asCaller('enqueued'), 'enqueue', (logic) => logic.enqueue(commands)),
         withdraw: (ids) => this.gateway.call(host.asCaller('withdrawn'), 'withdraw', (logic) => logic.withdraw(ids)),
+        revokeRelayOf: (claim) =>
+          this.gateway.call(host.asCaller('revoked'), 'revokeRelayOf', (logic) => logic.revokeRelayOf(claim)),
       }),
       project: (_scope, row) => this.#project(host, row),
       erase: async () => host.storage.eraseAll(),

@@ -1,6 +1,7 @@
 // The gateway's logic over node:sqlite with a clock that the test moves, sockets it holds, and real Ed25519 keys: thousands of
 // handshakes and minutes of silence take seconds.
 import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
+import type { GatewayPorts } from '../../functions/objects/gateway-ports.ts';
 import { SessionState, type TunnelSocket } from '../../functions/objects/tunnel-session.ts';
 import { keyFingerprint, verifySignature } from '../../functions/objects/verify-signature.ts';
 import { toBase64url } from '../../functions/sign-command.ts';
@@ -16,6 +17,7 @@ import {
   PROTOCOL_VERSION,
   type RelayFrame,
 } from '../../shared/tunnel-frame.ts';
+import { NO_OWN_MACHINES } from '../support/no-own-machines.ts';
 import { nodeSql } from '../support/node-sql.ts';
 import { GATEWAY_ID, SCOPE } from './command-samples.ts';
 
@@ -83,8 +85,9 @@ export class GatewayBench {
   readonly #work: Promise<void>[] = [];
   #counter = 0;
 
-  constructor() {
+  constructor(own: Partial<GatewayPorts> = {}) {
     this.logic = new GatewayLogic({
+      ...NO_OWN_MACHINES,
       now: () => this.now,
       guardMs: PRODUCTION_WAITS.leaseGuardMs,
       leaseMs: PRODUCTION_WAITS.leaseMs,
@@ -107,6 +110,7 @@ export class GatewayBench {
       after: () => () => undefined,
       background: (work) => void this.#work.push(work),
       log: () => undefined,
+      ...own,
     });
   }
 

@@ -7,6 +7,7 @@ import type { CatalogueRow } from '../../functions/objects/run-effects.ts';
 import type { SessionState, TunnelSocket } from '../../functions/objects/tunnel-session.ts';
 import { PRODUCTION_WAITS } from '../../shared/limits.ts';
 import { DeliverPayload, EdgeFrame, encodeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
+import { NO_OWN_MACHINES } from '../support/no-own-machines.ts';
 import { nodeSql } from '../support/node-sql.ts';
 import { aCreation } from './cluster-sample.ts';
 import { aCommand, GATEWAY_ID, SCOPE } from './command-samples.ts';
@@ -38,6 +39,7 @@ function aWorld() {
   });
   const gateway: GatewayLogic = new GatewayLogic({
     ...shared,
+    ...NO_OWN_MACHINES,
     guardMs: PRODUCTION_WAITS.leaseGuardMs,
     sql: nodeSql(),
     alarm: alarmOf('gateway'),
@@ -65,6 +67,7 @@ function aWorld() {
         return gateway.enqueue(commands);
       },
       withdraw: (ids) => gateway.withdraw(ids),
+      revokeRelayOf: (claim) => gateway.revokeRelayOf(claim),
     }),
     project: async (_scope, row) => void world.projected.push(row),
     erase: async () => undefined,

@@ -1,7 +1,7 @@
 // Pods, services and the API's address must not share addresses.
 import { IPv4 } from 'ipaddr.js';
-import type { Layer } from '../../shared/cluster-profile.ts';
-import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import type { Layer } from '../shared/cluster-profile.ts';
+import { type ApiFailure, apiFailure } from '../shared/problem.ts';
 
 /** @param ip the endpoint's address, when the user names one */
 export function overlapFailure(layers: readonly Layer[], ip?: string): ApiFailure | null {

@@ -1,0 +1,60 @@
+// The gateway's own machines in its SQLite: which cluster they are, and what an installer registered last.
+import { z } from 'zod';
+import { ClusterId } from '../../shared/ids.ts';
+import { GatewayMachines, Installation } from '../../shared/installation.ts';
+import { rowsOf, type Sql } from './sql.ts';
+
+const json = <T>(schema: z.ZodType<T>) =>
+  z
+    .string()
+    .transform((text) => schema.parse(JSON.parse(text)))
+    .nullable();
+
+const OwnRow = z
+  .object({
+    installation: json(Installation),
+    cluster_id: ClusterId.nullable(),
+    machines: json(GatewayMachines),
+    relays_told: z.string().nullable(),
+    giving_back: z.int(),
+  })
+  .transform((row) => ({
+    /** As it was last taken whole; null before. */
+    installation: row.installation,
+    /** The cluster of kind `gateway`, and what it was asked to be. */
+    cluster:
+      row.cluster_id === null || row.machines === null
+        ? null
+        : { id: row.cluster_id, machines: row.machines, isGivingBack: row.giving_back === 1 },
+    /** What that cluster was last told of the relays. */
+    relaysTold: row.relays_told,
+  }));
+export type OwnRecord = z.infer<typeof OwnRow>;
+export type OwnClusterRecord = NonNullable<OwnRecord['cluster']>;
+
+const NONE: OwnRecord = { installation: null, cluster: null, relaysTold: null };
+
+export type OwnCluster = ReturnType<typeof ownCluster>;
+
+export function ownCluster(sql: Sql) {
+  const change = (assignment: string, ...values: readonly (string | null)[]): void => {
+    sql.transaction(() => {
+      sql.run('INSERT OR IGNORE INTO own (one) VALUES (1)');
+      sql.run(`UPDATE own SET ${assignment}`, ...values);
+    });
+  };
+  return {
+    /** Of a gateway that was created. */
+    read: (): OwnRecord => rowsOf(sql, OwnRow, 'SELECT * FROM own')[0] ?? NONE,
+    /** Before anything is asked of anybody else: whoever repeats it asks for the same cluster. */
+    begin: (id: ClusterId, machines: GatewayMachines) =>
+      change('cluster_id = ?, machines = ?, relays_told = NULL, giving_back = 0', id, JSON.stringify(machines)),
+    /** Another one is to take its place, once it is gone. */
+    giveBack: () => change('giving_back = 1, installation = NULL'),
+    /** It is gone, or never was. */
+    forget: () =>
+      change('cluster_id = NULL, machines = NULL, relays_told = NULL, installation = NULL, giving_back = 0'),
+    taken: (installation: Installation) => change('installation = ?', JSON.stringify(installation)),
+    told: (relays: string) => change('relays_told = ?', relays),
+  };
+}
