@@ -123,7 +123,8 @@ export const ClusterState = z.strictObject({
   provisionedAt: Moment,
   deletedAt: Moment,
   failure: z.strictObject({ code: z.string(), message: z.string(), at: EpochMs }).nullable(),
-  gateway: z.strictObject({ connected: z.boolean(), since: EpochMs }).nullable(),
+  /** `awayFrom`: when its last absence began, once that is over. */
+  gateway: z.strictObject({ connected: z.boolean(), since: EpochMs, awayFrom: Moment.default(null) }).nullable(),
   identity: z.strictObject({ sealed: SealedSecret, caCertPem: z.string() }).nullable(),
   /** The virtual address: asked for, and had when `ip` is not null. */
   address: z
