@@ -12,7 +12,7 @@ export function runJobs(
   mutant: string | null,
   onAnswer: (answer: JobAnswer) => 'stop' | 'go on',
 ): Promise<void> {
-  return runIn({ file: './seed-worker.ts', data: { mutant } }, jobs, threads, onAnswer);
+  return runIn({ file: new URL('./seed-worker.ts', import.meta.url), data: { mutant } }, jobs, threads, onAnswer);
 }
 
 /**
@@ -20,7 +20,7 @@ export function runJobs(
  * job is begun.
  */
 export function runIn<J, A>(
-  worker: { readonly file: string; readonly data: unknown },
+  worker: { readonly file: URL; readonly data: unknown },
   jobs: Iterable<J>,
   threads: number,
   onAnswer: (answer: A) => 'stop' | 'go on',
@@ -36,7 +36,7 @@ export function runIn<J, A>(
       { length: threads },
       () =>
         new Promise<void>((resolve, reject) => {
-          const thread = new Worker(new URL(worker.file, import.meta.url), { workerData: worker.data });
+          const thread = new Worker(worker.file, { workerData: worker.data });
           let under = 0;
           const give = (): void => {
             for (; under < AHEAD; under += 1) {

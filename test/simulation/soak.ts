@@ -52,7 +52,7 @@ export async function runSoak({ days, seeds, start, threads }: SoakOptions): Pro
   const worst: Record<string, number> = {};
   const startedAt = performance.now();
   const jobs = Array.from({ length: seeds }, (_, index): MonthJob => ({ seed: start + index, days }));
-  await runIn({ file: './soak-worker.ts', data: null }, jobs, threads, (month: Month) => {
+  await runIn({ file: new URL('./soak-worker.ts', import.meta.url), data: null }, jobs, threads, (month: Month) => {
     events += month.events;
     for (const [name, size] of Object.entries(month.worst)) worst[name] = Math.max(worst[name] ?? 0, size);
     for (const violation of month.violations) console.log(`soak of seed ${month.seed}: ${violation}`);
