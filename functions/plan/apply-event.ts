@@ -92,6 +92,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     nodes: {},
     api: null,
     etcd: null,
+    maas: null,
     layersApplied: [],
     watching: null,
     pending: {},

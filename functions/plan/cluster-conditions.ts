@@ -1,6 +1,7 @@
 // Pure. Conditions in the vocabulary of Cluster API (features §3.7), derived from the state.
 import type { Condition } from '../../shared/cluster-view.ts';
 import { type ClusterState, currentMachines, isReady, slotsOf } from './cluster-state.ts';
+import { maasConditions } from './maas-health.ts';
 
 export function conditionsOf(state: ClusterState): Condition[] {
   const { filledAt, address, api, gateway, intent, createdAt } = state;
@@ -24,6 +25,7 @@ export function conditionsOf(state: ClusterState): Condition[] {
     roleReady(state, 'control-plane', 'ControlPlaneMachinesReady'),
     roleReady(state, 'worker', 'WorkersAvailable'),
     condition('GatewayConnected', gateway?.connected !== false, gateway?.since ?? createdAt, 'Tunnel', ''),
+    ...maasConditions(state),
     condition('Deleting', intent.kind !== 'present', intent.at, 'Asked', intent.actor),
   ];
 }

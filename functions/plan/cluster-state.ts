@@ -13,6 +13,7 @@ import { AccountAccess, CommandId } from '../../shared/command.ts';
 import { ClusterId, EpochMs, GatewayId, Scope, SlotId, SystemId } from '../../shared/ids.ts';
 import { InventoryFacts } from '../../shared/inventory.ts';
 import { MachineStatus } from '../../shared/machine.ts';
+import { MaasFailureSeen } from '../../shared/observation.ts';
 import { SealedSecret } from '../../shared/sealed-secret.ts';
 
 const Moment = EpochMs.nullable();
@@ -83,6 +84,8 @@ export const Pending = z.strictObject({
   generation: z.int(),
   sentAt: EpochMs,
   deadlineAt: EpochMs,
+  /** Why the relay tries it again, as long as it does. States from before there was such a fact have none. */
+  tryingAgain: MaasFailureSeen.extend({ since: EpochMs }).nullable().default(null),
 });
 export type Pending = z.infer<typeof Pending>;
 
@@ -157,6 +160,8 @@ export const ClusterState = z.strictObject({
     .nullable(),
   /** Subjects of the layers that are applied. */
   layersApplied: z.array(z.string()),
+  /** Whether the poll behind the standing `observe-cluster` gets on, and since when; null: never said. */
+  maas: z.strictObject({ failure: MaasFailureSeen.nullable(), since: EpochMs }).nullable().default(null),
   /** What the standing `observe-cluster` was last asked to watch, as a hash; null before. */
   watching: z.string().nullable(),
   pending: z.record(z.string(), Pending),

@@ -58,6 +58,8 @@ class Poll {
   readonly #watches = new Set<Watch>();
   readonly #seen = new Map<SystemId, MachineFacts | null>();
   readonly #told = new Map<Claim, string>();
+  /** The code each watch was told of MAAS; null: that it answers. */
+  readonly #toldOfMaas = new WeakMap<Watch, string | null>();
   readonly #hot = new Map<SystemId, number>();
   #client: MaasClient | null = null;
   #eventId: number | null = null;
@@ -74,6 +76,8 @@ class Poll {
   }
 
   watch(client: MaasClient, watch: Watch): () => void {
+    // A new key or endpoint is tried at once, however long the old one has failed.
+    if (this.#client !== client) this.#passAtMs = Number.NEGATIVE_INFINITY;
     this.#client = client;
     this.#watches.add(watch);
     if (this.#running) this.#wake.abort();
@@ -129,11 +133,23 @@ class Poll {
     if (passed.ok) {
       if (this.#failures > 0) this.#log.info('maas-answers-again', { after: this.#failures });
       this.#failures = 0;
-      return;
+      return this.#tellOfMaas(null);
     }
     this.#failures += 1;
+    // One lost answer proves nothing (C10).
+    if (this.#failures > 1) this.#tellOfMaas(passed.error);
     if (this.#failures === 1)
       this.#log.warn('maas-does-not-answer', { code: passed.error.code, detail: passed.error.detail });
+  }
+
+  #tellOfMaas(failure: MaasFailure | null): void {
+    const code = failure?.code ?? null;
+    const seen = failure === null ? null : { code: failure.code, detail: failure.detail.slice(0, 500) };
+    for (const watch of this.#watches) {
+      if (this.#toldOfMaas.get(watch) === code) continue;
+      this.#toldOfMaas.set(watch, code);
+      watch.emit({ kind: 'maas', failure: seen });
+    }
   }
 
   async #pass(client: MaasClient): Promise<Result<null, MaasFailure>> {
