@@ -219,6 +219,7 @@ export class ClusterLogic implements ClusterRpc {
 
   async #erase(): Promise<void> {
     await this.#ports.erase();
+    this.#storage.erased();
     this.#state = null;
     this.#stateText = null;
   }

@@ -18,6 +18,9 @@ const COMMAND_BYTES_MAX = 1_900_000;
 
 const QueueRow = z.object({ command_id: z.string(), body: z.string() });
 const IdRow = z.object({ command_id: Command.shape.commandId });
+const SizeRow = z.object({ command_id: z.string(), bytes: z.int() });
+const CountRow = z.object({ n: z.int() });
+const SentRow = z.object({ at: EpochMs.nullable() });
 const SessionRow = z.object({ session: z.string().nullable() });
 const RivalRow = IdRow.extend({ generation: z.int(), attempt: z.int() });
 
@@ -108,12 +111,8 @@ function bySession(sql: Sql) {
       ),
     /** When the oldest was sent to this session that it has not said to have received. */
     unreceiptedSince: (session: string): EpochMs | null =>
-      rowsOf(
-        sql,
-        z.object({ at: EpochMs.nullable() }),
-        'SELECT min(sent_at) AS at FROM queue WHERE session = ? AND receipt_at IS NULL',
-        session,
-      )[0]?.at ?? null,
+      rowsOf(sql, SentRow, 'SELECT min(sent_at) AS at FROM queue WHERE session = ? AND receipt_at IS NULL', session)[0]
+        ?.at ?? null,
     /** Whether this session was sent anything that is to come to an end; looking goes on for ever. */
     isWorkOf: (session: string): boolean =>
       sql.run("SELECT 1 FROM queue WHERE session = ? AND verb NOT LIKE 'observe-%' LIMIT 1", session).length > 0,
@@ -123,7 +122,7 @@ function bySession(sql: Sql) {
 function unsent(sql: Sql, session: string, limit: number, node: RelayNodeId | null, leads: boolean): Command[] {
   const sizes = rowsOf(
     sql,
-    z.object({ command_id: z.string(), bytes: z.int() }),
+    SizeRow,
     `SELECT command_id, length(CAST(body AS BLOB)) AS bytes FROM queue
      WHERE session IS NOT ? AND (node_id = ? OR (node_id IS NULL AND ?)) ORDER BY id LIMIT ?`,
     ...[session, node, Number(leads), limit],
@@ -172,7 +171,7 @@ function add(
 }
 
 function count(sql: Sql): number {
-  return rowsOf(sql, z.object({ n: z.int() }), 'SELECT count(*) AS n FROM queue')[0]?.n ?? 0;
+  return rowsOf(sql, CountRow, 'SELECT count(*) AS n FROM queue')[0]?.n ?? 0;
 }
 
 function heldBody(sql: Sql, { commandId }: Command): string | null {
