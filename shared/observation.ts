@@ -65,6 +65,24 @@ export type ClusterFact = z.infer<typeof ClusterFact>;
 export const Observation = z.strictObject({ clusterId: ClusterId, at: EpochMs, fact: ClusterFact });
 export type Observation = z.infer<typeof Observation>;
 
+/** Whether it comes of the standing `observe-cluster`, which one relay has at a time (L7); else of a machine or of a command. */
+export function isWatched(fact: ClusterFact): boolean {
+  switch (fact.kind) {
+    case 'machine':
+    case 'node':
+    case 'api-server':
+    case 'etcd-members':
+    case 'inventory-changed':
+    case 'maas':
+      return true;
+    case 'enrolled':
+    case 'document-fetched':
+    case 'step':
+    case 'trying-again':
+      return false;
+  }
+}
+
 /** What a fact is about: a newer fact of the same subject replaces an older one. */
 export function factSubject(fact: ClusterFact): string {
   switch (fact.kind) {

@@ -4,10 +4,12 @@ import { z } from 'zod';
 import { Command, type CommandId } from '../../shared/command.ts';
 import { ClusterId, EpochMs, type RelayNodeId } from '../../shared/ids.ts';
 import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
+import type { Observation } from '../../shared/observation.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { endExposure, expose, settleExposure } from './exposure.ts';
 import { rowsOf, type Sql } from './sql.ts';
+import { isNews, keepWatcher } from './watchers.ts';
 
 /**
  * One command, and the commands of one frame together. A row holds at most 2 MB (Cloudflare); a frame carries its commands
@@ -63,6 +65,7 @@ export function commandQueue(sql: Sql) {
           const update = 'UPDATE queue SET session = ?, sent_at = ?, receipt_at = NULL WHERE command_id = ?';
           sql.run(update, session, at, commandId);
           expose(sql, command, incarnation);
+          keepWatcher(sql, command, incarnation);
         }
         return before;
       }),
@@ -84,6 +87,8 @@ export function commandQueue(sql: Sql) {
         for (const id of ids) drop(sql, id, now);
       }),
     knowsCluster: (id: ClusterId): boolean => sql.run('SELECT 1 FROM cluster WHERE cluster_id = ?', id).length > 0,
+    /** L7. */
+    isNews: (observation: Observation, by: string | null): boolean => isNews(sql, observation, by),
     clustersWaiting: (): ClusterId[] =>
       rowsOf(
         sql,

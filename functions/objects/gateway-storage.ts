@@ -40,6 +40,8 @@ const STEPS: readonly (readonly string[])[] = [
     'ALTER TABLE queue ADD COLUMN node_id TEXT',
     'ALTER TABLE queue ADD COLUMN sent_at INTEGER',
   ],
+  // The incarnation of a relay that watches it (L7).
+  ['ALTER TABLE cluster ADD COLUMN watcher TEXT'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */
