@@ -25,6 +25,7 @@ const CountRow = z.object({ n: z.int() });
 const SentRow = z.object({ at: EpochMs.nullable() });
 const SessionRow = z.object({ session: z.string().nullable() });
 const RivalRow = IdRow.extend({ generation: z.int(), attempt: z.int() });
+type Rival = z.infer<typeof RivalRow>;
 
 export type Enqueued = {
   readonly superseded: readonly CommandId[];
@@ -82,9 +83,15 @@ export function commandQueue(sql: Sql) {
           settleExposure(sql, id, by, now);
         }
       }),
-    withdraw: (ids: readonly CommandId[], now: EpochMs) =>
+    /**
+     * C5: what a withdrawn command would have superseded goes with it, also when it never came here.
+     * @returns all that is withdrawn
+     */
+    withdraw: (ids: readonly CommandId[], now: EpochMs): CommandId[] =>
       sql.transaction(() => {
-        for (const id of ids) drop(sql, id, now);
+        const all = ids.flatMap((id) => [...olderThan(sql, id), id]);
+        for (const id of all) drop(sql, id, now);
+        return all;
       }),
     knowsCluster: (id: ClusterId): boolean => sql.run('SELECT 1 FROM cluster WHERE cluster_id = ?', id).length > 0,
     /** L7. */
@@ -185,18 +192,26 @@ function heldBody(sql: Sql, { commandId }: Command): string | null {
 
 function rivalsOf(sql: Sql, command: Command): { older: CommandId[]; newer: boolean } {
   if (command.clusterId === null) return { older: [], newer: false };
-  const rivals = rowsOf(
-    sql,
-    RivalRow,
-    'SELECT command_id, generation, attempt FROM queue WHERE cluster_id = ? AND subject = ? AND verb = ?',
-    ...[command.clusterId, command.subject, command.body.verb],
-  );
-  const isOlder = (rival: z.infer<typeof RivalRow>) =>
-    rival.generation < command.generation ||
-    (rival.generation === command.generation && rival.attempt < command.attempt);
-  const older = rivals.filter(isOlder).map((rival) => rival.command_id);
+  const rivals = standing(sql, command.clusterId, command.subject, command.body.verb);
+  const older = rivals.filter((rival) => isOlder(rival, command)).map((rival) => rival.command_id);
   return { older, newer: older.length < rivals.length };
 }
+
+function olderThan(sql: Sql, id: CommandId): CommandId[] {
+  const [cluster = '', subject = '', verb = '', generation = '', attempt = ''] = id.split('/');
+  const name = { generation: Number(generation), attempt: Number(attempt) };
+  return standing(sql, cluster, subject, verb)
+    .filter((rival) => isOlder(rival, name))
+    .map((rival) => rival.command_id);
+}
+
+function standing(sql: Sql, cluster: string, subject: string, verb: string): Rival[] {
+  const found = 'SELECT command_id, generation, attempt FROM queue WHERE cluster_id = ? AND subject = ? AND verb = ?';
+  return rowsOf(sql, RivalRow, found, cluster, subject, verb);
+}
+
+const isOlder = (rival: Rival, than: Pick<Rival, 'generation' | 'attempt'>): boolean =>
+  rival.generation < than.generation || (rival.generation === than.generation && rival.attempt < than.attempt);
 
 function insert(sql: Sql, command: Command, body: string, node: RelayNodeId | null): void {
   sql.run(
