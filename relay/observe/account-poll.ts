@@ -38,6 +38,9 @@ const READY_LIST_MS_MIN = 10_000;
 /** Of 1,000 events each; a MAAS that is further ahead is caught up by the full pass. */
 const EVENT_PAGES_MAX = 5;
 
+/** Said with the abort: without a reason Node makes an error with a stack trace, each time. */
+const WOKEN = 'woken';
+
 const IN_FLIGHT: ReadonlySet<MachineStatus> = new Set<MachineStatus>([
   'allocated',
   'deploying',
@@ -80,12 +83,12 @@ class Poll {
     if (this.#client !== client) this.#passAtMs = Number.NEGATIVE_INFINITY;
     this.#client = client;
     this.#watches.add(watch);
-    if (this.#running) this.#wake.abort();
+    if (this.#running) this.#wake.abort(WOKEN);
     else void this.#run();
     return () => {
       this.#watches.delete(watch);
       this.#forgetUnwatched();
-      if (this.#watches.size === 0) this.#wake.abort();
+      if (this.#watches.size === 0) this.#wake.abort(WOKEN);
     };
   }
 
@@ -94,7 +97,7 @@ class Poll {
     this.#tellAgain(systemId);
     // And once more a little later: the first fact may overtake the command's own answer on its way up.
     this.#ports.timers.after(MAAS_POLL_BUSY_MS, () => this.#tellAgain(systemId));
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
   }
 
   /**
