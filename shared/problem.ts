@@ -202,6 +202,11 @@ const CATALOGUE = {
     title: 'Not enough machines match',
     todo: 'See `funnel` for what excludes them.',
   },
+  IP_SHORTAGE: {
+    status: 422,
+    title: 'There is no address for the Kubernetes API',
+    todo: 'Do what `detail` says, or name another endpoint.subnet.',
+  },
   CONFIRMATION_REQUIRED: { status: 422, title: 'Confirm by name', todo: 'Add ?confirm=<name>.' },
   USE_ABORT: {
     status: 409,
@@ -209,6 +214,11 @@ const CATALOGUE = {
     todo: 'POST …/abort stops it and gives everything back.',
   },
   USE_DELETE: { status: 409, title: 'The cluster is provisioned', todo: 'DELETE it instead.' },
+  CLUSTER_ENDING: {
+    status: 409,
+    title: 'The cluster is being given back',
+    todo: 'Plan a new one: POST /v1/clusters/plan.',
+  },
   CLUSTER_NOT_RUNNING: { status: 409, title: 'The cluster has no API yet', todo: 'Wait until its phase is running.' },
   CSR_INVALID: {
     status: 422,

@@ -20,12 +20,9 @@ import { callObject } from './call-object.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
 import { EDITORS, READERS } from './roles.ts';
 import { type Call, type Context, defineRoute, type Handled, Nothing, type Principal } from './route.ts';
-import { explainSpec, validateCluster } from './validate-cluster.ts';
+import { explainSpec, SPEC_PROBLEMS, validateCluster } from './validate-cluster.ts';
 
 export const OneCluster = z.strictObject({ clusterId: ClusterId });
-
-/** Spec and profile are kept in one row until the object has them; D1 takes 2,000,000 bytes a row. */
-const CREATION_BYTES_MAX = 1_900_000;
 
 export const createCluster = defineRoute(
   {
@@ -37,19 +34,7 @@ export const createCluster = defineRoute(
     query: Nothing,
     body: ClusterSpec,
     answers: { 201: ClusterView },
-    problems: [
-      'PROFILE_REQUIRED',
-      'PROFILE_PARAMETER_UNKNOWN',
-      'ACCOUNT_NOT_FOUND',
-      'CLUSTER_NAME_TAKEN',
-      'CP_POOL_REQUIRED',
-      'CP_SIZE_ODD',
-      'WORKERS_REQUIRED',
-      'POOL_NAME_TAKEN',
-      'CIDR_OVERLAP',
-      'IPV6_UNSUPPORTED',
-      'UNAVAILABLE',
-    ],
+    problems: [...SPEC_PROBLEMS, 'CLUSTER_NAME_TAKEN', 'UNAVAILABLE'],
     explain: explainSpec,
   },
   async (call) => {
@@ -142,6 +127,8 @@ export async function readCluster(
   return view.value === null ? err(apiFailure('UNAVAILABLE')) : ok(view.value);
 }
 
+export const newClusterId = (): ClusterId => ClusterId.parse(`clu_${randomPart(randomBytes(20))}`);
+
 type Creating = Call<unknown, unknown, ClusterSpec> & { readonly principal: Principal };
 
 const ownCreation = async ({ catalogue, principal, body, repeatKey }: Creating) =>
@@ -154,15 +141,12 @@ async function reserve(call: Creating): Promise<Result<StoredCreation, ApiFailur
   const { account, profile } = valid.value;
   const creation: StoredCreation = {
     scope: principal.scope,
-    clusterId: ClusterId.parse(`clu_${randomPart(randomBytes(20))}`),
+    clusterId: newClusterId(),
     gatewayId: account.gatewayId,
     account: account.access,
     spec,
     profile,
   };
-  if (new TextEncoder().encode(JSON.stringify(creation)).length > CREATION_BYTES_MAX) {
-    return err(apiFailure('BODY_TOO_LARGE', 'Spec and profile together are too large.'));
-  }
   const reservation = { creation, accountVersion: account.keyVersion, creationKey };
   switch (await reserveCluster(catalogue, reservation, now)) {
     case 'name-taken':
