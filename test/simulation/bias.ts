@@ -23,8 +23,10 @@ export const Bias = z
     ),
     /** No faults but these: nothing else comes in between. */
     only: z.boolean(),
-    /** Acts of the nemesis beside those it draws, each at a moment of the storm. */
-    acts: z.array(z.enum(ACTS)),
+    /** How long MAAS keeps a request that it takes its time with. Up to 29 s when left out: less than anybody waits for it. */
+    lateRequestMs: z.tuple([z.int(), z.int()]),
+    /** Acts of the nemesis beside those it draws, each so many times at moments between these two of the storm. */
+    acts: z.array(z.strictObject({ act: z.enum(ACTS), times: z.int(), betweenMs: z.tuple([z.int(), z.int()]) })),
   })
   .partial();
 export type Bias = z.infer<typeof Bias>;

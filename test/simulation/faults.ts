@@ -77,12 +77,15 @@ export class Faults {
   until: number;
   /** When the last fault fired. */
   lastAt: number;
+  /** Of requests that MAAS takes its time with. */
+  readonly lateRequestMs: readonly [number, number];
 
   constructor(seed: number, now: () => number, until: number, withFaults: boolean, bias: Bias | null = null) {
     this.#random = randomOf(seed, 'faults');
     this.#now = now;
     this.until = until;
     this.lastAt = now();
+    this.lateRequestMs = bias?.lateRequestMs ?? [1_000, 29_000];
     const swarm = randomOf(seed, 'swarm');
     const mild = swarm.fraction();
     for (const [kind, highest] of entriesOf(CHANCES)) {

@@ -60,7 +60,9 @@ export class MaasWire {
       if (this.isAway || faults.strikes('maas-never-sent'))
         return end(network.between(1, 3_000), err({ code: 'NEVER_SENT', detail: 'connect ECONNREFUSED (simulated)' }));
       if (faults.strikes('maas-request-lost')) return;
-      const travelMs = faults.strikes('maas-reordered') ? network.between(1_000, 29_000) : network.between(2, 20);
+      const travelMs = faults.strikes('maas-reordered')
+        ? network.between(...faults.lateRequestMs)
+        : network.between(2, 20);
       timeline.after(travelMs, () => {
         this.#serve(process, request, (reply) => {
           if (reply === null || faults.strikes('maas-answer-lost')) return this.#hangUp(process, end);

@@ -28,8 +28,9 @@ export class Nemesis {
       const act = wanted[this.#random.below(wanted.length)];
       if (act !== undefined) world.timeline.after(this.#random.below(world.scenario.stormMs), () => this.#do(act));
     }
-    for (const act of bias?.acts ?? [])
-      world.timeline.after(this.#random.below(world.scenario.stormMs), () => this.#do(act));
+    for (const { act, times, betweenMs } of bias?.acts ?? [])
+      for (let made = 0; made < times; made += 1)
+        world.timeline.after(this.#random.between(...betweenMs), () => this.#do(act));
     world.timeline.after(world.scenario.stormMs, () => this.#heal());
   }
 

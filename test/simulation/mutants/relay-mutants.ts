@@ -25,6 +25,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'force-release-by-error-text',
     bug: 'CAPMAAS again: whatever machine an error names is released',
+    bias: { relays: 1, rival: true, spare: 1, only: true, rates: { 'maas-slow': 0.6 }, stormMs: 300_000 },
     patches: [
       {
         file: ALLOCATE,
@@ -41,11 +42,13 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-look-before-allocate',
     bug: 'a repeat allocates without looking for what the first try took',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
     patches: [{ file: ALLOCATE, from: 'found.value.length > 0 ?', to: 'found.value.length > 1_000 ?' }],
   },
   {
     name: 'unknown-allocate-counts-as-refused',
     bug: 'after a lost answer the next candidate is taken',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
     patches: [
       {
         file: ALLOCATE,
@@ -68,6 +71,15 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'look-ignores-the-claim',
     bug: 'a machine is taken for ours because its id is known',
+    bias: {
+      relays: 1,
+      rival: true,
+      spare: 0,
+      only: true,
+      rates: { 'maas-slow': 0.5 },
+      stormMs: 300_000,
+      acts: [{ act: 'human-releases', times: 8, betweenMs: [20_000, 300_000] }],
+    },
     patches: [
       {
         file: CLAIMED,
@@ -79,6 +91,12 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'any-failure-to-look-means-gone',
     bug: 'a machine that can not be read counts as released',
+    bias: {
+      only: true,
+      end: { kind: 'delete', afterMs: [60_000, 200_000] },
+      rates: { 'maas-500': 0.3, 'maas-never-sent': 0.3, 'maas-request-lost': 0.1 },
+      stormMs: 400_000,
+    },
     patches: [
       {
         file: CLAIMED,
@@ -90,6 +108,12 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'unknown-release-counts-as-done',
     bug: 'a release without an answer is told as Ready',
+    bias: {
+      only: true,
+      end: { kind: 'delete', afterMs: [60_000, 200_000] },
+      rates: { 'maas-500': 0.3, 'maas-never-sent': 0.3, 'maas-request-lost': 0.1 },
+      stormMs: 400_000,
+    },
     patches: [
       {
         file: CLAIMED,
@@ -128,6 +152,18 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'lease-counted-from-its-answer',
     bug: 'a late answer makes the relay believe in a lease that the edge has given to another',
+    bias: {
+      workload: 'failover',
+      relays: 2,
+      only: true,
+      rates: { 'frame-late': 0.2, 'socket-cut': 0.03, 'maas-slow': 0.4 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [5_000, 90_000] },
+        { act: 'partition', times: 1, betweenMs: [5_000, 200_000] },
+        { act: 'relay-pauses', times: 1, betweenMs: [5_000, 90_000] },
+      ],
+    },
     patches: [
       {
         file: LEASE,
@@ -139,6 +175,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-guard',
     bug: 'a new leader does not wait for what the old one may have on the way',
+    bias: { relays: 2, only: true, rates: { 'maas-reordered': 0.5, 'relay-lost-at-point': 0.04 }, stormMs: 300_000 },
     patches: [
       { file: LEASE, from: '  takeGuards(state.guards, guards, nowMs);', to: '  takeGuards(state.guards, [], nowMs);' },
     ],
@@ -146,6 +183,16 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'stale-look-after-the-lease',
     bug: 'what was seen before the wait for the lease is acted upon after it',
+    bias: {
+      relays: 1,
+      rival: true,
+      spare: 0,
+      only: true,
+      end: { kind: 'delete', afterMs: [40_000, 90_000] },
+      rates: { 'relay-lost-at-point': 0.05 },
+      stormMs: 240_000,
+      acts: [{ act: 'human-releases', times: 10, betweenMs: [60_000, 200_000] }],
+    },
     patches: [{ file: 'relay/commands/run-command.ts', from: '    if (!isHeld) return err(lookAgain);\n', to: '' }],
   },
   {
@@ -174,6 +221,13 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'one-subject-at-once',
     bug: 'commands of one subject run beside each other',
+    bias: {
+      workload: 'abort',
+      only: true,
+      end: { kind: 'abort', afterMs: [2_000, 60_000] },
+      rates: { 'maas-reordered': 0.4, 'maas-slow': 0.4 },
+      stormMs: 120_000,
+    },
     patches: [
       {
         file: DISPATCH,
@@ -190,6 +244,16 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'welcome-stops-nothing',
     bug: 'what was superseded while the relay was away is carried on (T5)',
+    bias: {
+      relays: 2,
+      only: true,
+      end: { kind: 'delete', afterMs: [60_000, 240_000] },
+      stormMs: 480_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [20_000, 200_000] },
+        { act: 'partition', times: 1, betweenMs: [20_000, 200_000] },
+      ],
+    },
     patches: [{ file: 'relay/relay.ts', from: '      dispatch.keepOnly(welcome.outstanding);\n', to: '' }],
   },
   {
@@ -206,11 +270,20 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'join-counter-used-again',
     bug: 'a restart begins at the counters that were reserved, not after them',
+    bias: {
+      only: true,
+      rates: { 'socket-cut': 0.05 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+      ],
+    },
     patches: [
       {
         file: JOURNAL,
         from: '  let joinCounter = memory.joinReserved();',
-        to: '  let joinCounter = memory.joinReserved() - JOIN_COUNTERS_RESERVED;',
+        to: '  let joinCounter = Math.max(0, memory.joinReserved() - JOIN_COUNTERS_RESERVED);',
       },
     ],
   },
@@ -228,6 +301,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'server-error-means-not-done',
     bug: 'a 500 to a change counts as nothing happened',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
     patches: [
       { file: MAAS_ERROR, from: "  if (call.effect === 'change') return unknownOutcome(call, detail);\n", to: '' },
     ],
@@ -235,6 +309,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'cut-answer-means-not-done',
     bug: 'a connection cut after sending counts as never sent',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
     patches: [
       {
         file: MAAS_ERROR,
@@ -246,6 +321,18 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'standby-acts-on-what-it-saw',
     bug: 'a standby neither hears that its command is settled nor looks again when it gets the lease',
+    bias: {
+      workload: 'failover',
+      relays: 2,
+      only: true,
+      rates: { 'frame-late': 0.2, 'socket-cut': 0.03, 'maas-slow': 0.4 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [5_000, 90_000] },
+        { act: 'partition', times: 1, betweenMs: [5_000, 200_000] },
+        { act: 'relay-pauses', times: 1, betweenMs: [5_000, 90_000] },
+      ],
+    },
     patches: [
       { file: 'relay/commands/run-command.ts', from: '    if (!isHeld) return err(lookAgain);\n', to: '' },
       {
