@@ -50,17 +50,20 @@ const IN_FLIGHT: ReadonlySet<MachineStatus> = new Set<MachineStatus>([
   'commissioning',
 ]);
 
-export function createAccountPoll(ports: Ports, log: Log): AccountPoll {
-  const poll = new Poll(ports, log);
+/** @param period as NodeStatus.period: what was told in an earlier one may not have counted, so a watch tells all anew */
+export function createAccountPoll(ports: Ports, log: Log, period: () => number = () => 0): AccountPoll {
+  const poll = new Poll(ports, log, period);
   return { watch: (client, watch) => poll.watch(client, watch), touched: (systemId) => poll.touched(systemId) };
 }
 
 class Poll {
   readonly #ports: Ports;
   readonly #log: Log;
+  readonly #period: () => number;
   readonly #watches = new Set<Watch>();
   readonly #seen = new Map<SystemId, MachineFacts | null>();
   readonly #told = new Map<Claim, string>();
+  #toldIn = 0;
   /** The code each watch was told of MAAS; null: that it answers. */
   readonly #toldOfMaas = new WeakMap<Watch, string | null>();
   readonly #hot = new Map<SystemId, number>();
@@ -73,15 +76,18 @@ class Poll {
   #running = false;
   #wake = new AbortController();
 
-  constructor(ports: Ports, log: Log) {
+  constructor(ports: Ports, log: Log, period: () => number) {
     this.#ports = ports;
     this.#log = log;
+    this.#period = period;
   }
 
   watch(client: MaasClient, watch: Watch): () => void {
     // A new key or endpoint is tried at once, however long the old one has failed.
     if (this.#client !== client) this.#passAtMs = Number.NEGATIVE_INFINITY;
     this.#client = client;
+    if (this.#toldIn !== this.#period()) this.#told.clear();
+    this.#toldIn = this.#period();
     this.#watches.add(watch);
     if (this.#running) this.#wake.abort(WOKEN);
     else void this.#run();

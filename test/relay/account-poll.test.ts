@@ -53,9 +53,9 @@ const maas = () => clientOver({ endpoint: lab.url, apiKey: lab.userKey, transpor
 const saidOfMaas = new WeakMap<ClusterFact[], string[]>();
 const ofMaas = (facts: ClusterFact[]) => saidOfMaas.get(facts) ?? [];
 
-function watching() {
+function watching(period = () => 0) {
   const { log, lines } = testLog();
-  const poll = createAccountPoll(hurriedPorts(), log);
+  const poll = createAccountPoll(hurriedPorts(), log, period);
   const first = maas();
   return {
     poll,
@@ -88,6 +88,25 @@ test('tells how a machine is at once, each change after it, and nothing twice', 
   await expect.poll(() => told(facts).at(-1)).toBe('ready not ours');
   const texts = facts.map((fact) => JSON.stringify(fact));
   expect(new Set(texts).size).toBe(texts.length);
+});
+
+test('[L7] a watch after the lead was lost tells again what was told before; one that follows another does not', async () => {
+  await allocateById(maas(), { systemId: one, claim: CLAIM });
+  let period = 1;
+  const { watch } = watching(() => period);
+  const first = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => told(first)).toEqual(['allocated']);
+  const end = () => {
+    for (const stop of stops.splice(0)) stop();
+  };
+  end();
+  const second = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => ofMaas(second)).toEqual(['answers']);
+  expect(told(second)).toEqual([]);
+  end();
+  period += 1;
+  const third = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => told(third)).toEqual(['allocated']);
 });
 
 test('a machine that is somebody else’s is told without its facts', async () => {
