@@ -156,7 +156,7 @@ function readOutbox(sql: Sql, lane: LaneName, limit: number): OutboxRow[] {
   const sizes = rowsOf(
     sql,
     SizeRow,
-    'SELECT id, length(CAST(body AS BLOB)) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ?',
+    'SELECT id, octet_length(body) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ?',
     ...[lane, limit],
   );
   const rows: OutboxRow[] = [];

@@ -135,7 +135,7 @@ function unsent(sql: Sql, session: string, limit: number, node: RelayNodeId | nu
   const sizes = rowsOf(
     sql,
     SizeRow,
-    `SELECT command_id, length(CAST(body AS BLOB)) AS bytes FROM queue
+    `SELECT command_id, octet_length(body) AS bytes FROM queue
      WHERE session IS NOT ? AND (node_id = ? OR (node_id IS NULL AND ?)) ORDER BY id LIMIT ?`,
     ...[session, node, Number(leads), limit],
   );

@@ -177,8 +177,17 @@ export type ClusterState = z.infer<typeof ClusterState>;
 
 export type PlannedSlot = { readonly slot: SlotId; readonly pool: ClusterSpec['pools'][number] };
 
+/** A spec never changes, and every planning asks several times. */
+const slotsOfSpecs = new WeakMap<ClusterSpec, readonly PlannedSlot[]>();
+
 /** Every slot the spec asks for: the control plane first, then the workers in their order. */
-export function slotsOf(spec: ClusterSpec): PlannedSlot[] {
+export function slotsOf(spec: ClusterSpec): readonly PlannedSlot[] {
+  const slots = slotsOfSpecs.get(spec) ?? listSlots(spec);
+  slotsOfSpecs.set(spec, slots);
+  return slots;
+}
+
+function listSlots(spec: ClusterSpec): PlannedSlot[] {
   const inOrder = [...spec.pools].sort((a, b) => Number(a.role === 'worker') - Number(b.role === 'worker'));
   return inOrder.flatMap((pool) =>
     Array.from({ length: pool.size }, (_, index) => ({ slot: SlotId.parse(`${pool.name}-${index}`), pool })),

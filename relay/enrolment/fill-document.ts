@@ -35,7 +35,7 @@ export async function fillDocument(document: BootstrapDocument, sources: Sources
     'service-account-key': serviceAccount.privateKeyPem,
     'service-account-pub': serviceAccount.publicKeyPem,
     'join-token': token.value,
-    'ca-cert-hash': publicKeyHash(ca.certPem),
+    'ca-cert-hash': used.has('ca-cert-hash') ? publicKeyHash(ca.certPem) : '',
   };
   const facts: Record<MachineFactName, string> = {
     'node-address': sources.nodeInterface.address,

@@ -36,7 +36,8 @@ export class Invariants {
   /** After every event. What can't have changed is not looked at again. */
   checkNow(): void {
     const { region, edge } = this.#world;
-    const commits = [...edge.clusters.values()].reduce((sum, { commits: count }) => sum + count, 0);
+    let commits = 0;
+    for (const cluster of edge.clusters.values()) commits += cluster.commits;
     if (region.transitions.length !== this.#transitions || commits !== this.#commits) {
       this.#transitions = region.transitions.length;
       this.#commits = commits;
