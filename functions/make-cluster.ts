@@ -8,26 +8,19 @@ import { clusterOf, type Env } from './env.ts';
 import type { Catalogue } from './store/catalogue.ts';
 import { creationFinished, type Reservation, reserveCluster, type StoredCreation } from './store/clusters.ts';
 
-/** Spec and profile are kept in one row until the object has them; D1 takes 2,000,000 bytes a row. */
-const CREATION_BYTES_MAX = 1_900_000;
-
 /** `BODY_TOO_LARGE`, `CLUSTER_NAME_TAKEN`, or `ACCOUNT_NOT_FOUND` when the account or its gateway is on its way out. */
 export async function reserve(
   catalogue: Catalogue,
   reservation: Reservation,
   now: EpochMs,
 ): Promise<Result<StoredCreation, ApiFailure>> {
-  const { creation } = reservation;
-  if (new TextEncoder().encode(JSON.stringify(creation)).length > CREATION_BYTES_MAX) {
-    return err(apiFailure('BODY_TOO_LARGE', 'Spec and profile together are too large.'));
-  }
   switch (await reserveCluster(catalogue, reservation, now)) {
     case 'name-taken':
       return err(apiFailure('CLUSTER_NAME_TAKEN'));
     case 'gone':
       return err(apiFailure('ACCOUNT_NOT_FOUND', 'The cloud account, or its gateway, is deleted or being deleted.'));
     case 'reserved':
-      return ok(creation);
+      return ok(reservation.creation);
   }
 }
 

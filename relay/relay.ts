@@ -92,7 +92,11 @@ export function createRelay(parts: RelayParts): Relay {
       };
       return keepTunnel(connectOnce, journal.nextJoinCounter, ports, log, signal);
     },
-    drain: dispatch.drain,
+    drain: async () => {
+      const isThrough = await dispatch.drain();
+      if (isThrough) lease.end();
+      return isThrough;
+    },
   };
 }
 

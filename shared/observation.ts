@@ -2,10 +2,15 @@
 // the newest of a subject replaces older ones, and a new session starts with all of them.
 import { z } from 'zod';
 import { Claim } from './claim.ts';
+import { CommandId } from './command.ts';
 import { StepOutcome } from './enrolment.ts';
 import { ClusterId, EpochMs, SystemId } from './ids.ts';
 import { REPORT_LOG_BYTES_MAX } from './limits.ts';
 import { MachineFacts } from './machine.ts';
+
+/** A failure of MAAS as a relay meets it: one of the codes of maas-failure.ts. `detail` holds no secret (relay/maas blots them out). */
+export const MaasFailureSeen = z.strictObject({ code: z.string().max(64), detail: z.string().max(500) });
+export type MaasFailureSeen = z.infer<typeof MaasFailureSeen>;
 
 export const ClusterFact = z.discriminatedUnion('kind', [
   /** The machine of a claim as MAAS shows it. `facts` null: MAAS shows it to us no longer (gone, or somebody else's). */
@@ -50,11 +55,33 @@ export const ClusterFact = z.discriminatedUnion('kind', [
   }),
   /** Which machines are Ready changed: a plan that found too few may look again. */
   z.strictObject({ kind: z.literal('inventory-changed') }),
+  /** Whether the relay's poll of the cluster's MAAS gets on; `failure` null: it does (C10). */
+  z.strictObject({ kind: z.literal('maas'), failure: MaasFailureSeen.nullable() }),
+  /** A command under way finds MAAS failing and tries again until its deadline; `failure` null: it gets on (C11). */
+  z.strictObject({ kind: z.literal('trying-again'), commandId: CommandId, failure: MaasFailureSeen.nullable() }),
 ]);
 export type ClusterFact = z.infer<typeof ClusterFact>;
 
 export const Observation = z.strictObject({ clusterId: ClusterId, at: EpochMs, fact: ClusterFact });
 export type Observation = z.infer<typeof Observation>;
+
+/** Whether it comes of the standing `observe-cluster`, which one relay has at a time (L7); else of a machine or of a command. */
+export function isWatched(fact: ClusterFact): boolean {
+  switch (fact.kind) {
+    case 'machine':
+    case 'node':
+    case 'api-server':
+    case 'etcd-members':
+    case 'inventory-changed':
+    case 'maas':
+      return true;
+    case 'enrolled':
+    case 'document-fetched':
+    case 'step':
+    case 'trying-again':
+      return false;
+  }
+}
 
 /** What a fact is about: a newer fact of the same subject replaces an older one. */
 export function factSubject(fact: ClusterFact): string {
@@ -70,6 +97,9 @@ export function factSubject(fact: ClusterFact): string {
     case 'api-server':
     case 'etcd-members':
     case 'inventory-changed':
+    case 'maas':
       return fact.kind;
+    case 'trying-again':
+      return `trying-again/${fact.commandId}`;
   }
 }

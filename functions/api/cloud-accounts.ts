@@ -30,7 +30,8 @@ import { sealMaasKey } from './seal-maas-key.ts';
 
 const OneAccount = z.strictObject({ accountId: AccountId });
 
-const ASKING: readonly ProblemCode[] = [
+/** What asking MAAS through the gateway may meet. */
+export const ASKING: readonly ProblemCode[] = [
   'GATEWAY_NOT_RUNNING',
   'GATEWAY_NO_ANSWER',
   'MAAS_UNREACHABLE',

@@ -20,7 +20,7 @@ import { callObject } from './call-object.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
 import { EDITORS, READERS } from './roles.ts';
 import { type Call, type Context, defineRoute, type Handled, Nothing, type Principal } from './route.ts';
-import { explainSpec, validateCluster } from './validate-cluster.ts';
+import { explainSpec, SPEC_PROBLEMS, validateCluster } from './validate-cluster.ts';
 
 export const OneCluster = z.strictObject({ clusterId: ClusterId });
 
@@ -34,19 +34,7 @@ export const createCluster = defineRoute(
     query: Nothing,
     body: ClusterSpec,
     answers: { 201: ClusterView },
-    problems: [
-      'PROFILE_REQUIRED',
-      'PROFILE_PARAMETER_UNKNOWN',
-      'ACCOUNT_NOT_FOUND',
-      'CLUSTER_NAME_TAKEN',
-      'CP_POOL_REQUIRED',
-      'CP_SIZE_ODD',
-      'WORKERS_REQUIRED',
-      'POOL_NAME_TAKEN',
-      'CIDR_OVERLAP',
-      'IPV6_UNSUPPORTED',
-      'UNAVAILABLE',
-    ],
+    problems: [...SPEC_PROBLEMS, 'CLUSTER_NAME_TAKEN', 'UNAVAILABLE'],
     explain: explainSpec,
   },
   async (call) => {
@@ -148,6 +136,8 @@ async function readRow(context: Reader, row: ClusterRow): Promise<Result<Cluster
   return view.value === null ? err(apiFailure('UNAVAILABLE')) : ok(view.value);
 }
 
+export const newClusterId = (): ClusterId => ClusterId.parse(`clu_${randomPart(randomBytes(20))}`);
+
 type Creating = Call<unknown, unknown, ClusterSpec> & { readonly principal: Principal };
 
 const ownCreation = async ({ catalogue, principal, body, repeatKey }: Creating) =>
@@ -160,7 +150,7 @@ async function reserveFor(call: Creating): Promise<Result<StoredCreation, ApiFai
   const { account, profile } = valid.value;
   const creation: StoredCreation = {
     scope: principal.scope,
-    clusterId: ClusterId.parse(`clu_${randomPart(randomBytes(20))}`),
+    clusterId: newClusterId(),
     gatewayId: account.gatewayId,
     account: account.access,
     spec,

@@ -1,6 +1,7 @@
 // Every route there is. Mounting (app.ts), the document (openapi.ts) and the test of every role start from this list.
 import { z } from 'zod';
 import { ApiKeyCreate, ApiKeyCreated, ApiKeyView, SetupResponse, WhoAmI } from '../../shared/api-key.ts';
+import { ClusterPlan, ClusterPlanRequest } from '../../shared/cluster-plan.ts';
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
 import { ClusterSpec } from '../../shared/cluster-spec.ts';
 import { ClusterView } from '../../shared/cluster-view.ts';
@@ -27,6 +28,7 @@ import {
   validateCloudAccount,
 } from './cloud-accounts.ts';
 import { streamEvents } from './cluster-events.ts';
+import { planCluster, planNewCluster } from './cluster-plans.ts';
 import {
   createClusterProfile,
   deleteClusterProfile,
@@ -63,6 +65,8 @@ const NAMES = new Map<z.ZodType, string>(
     ApiKeyCreate,
     ApiKeyCreated,
     ApiKeyView,
+    ClusterPlan,
+    ClusterPlanRequest,
     ClusterProfile,
     ClusterSpec,
     ClusterView,
@@ -130,6 +134,8 @@ export const ROUTES: readonly Route[] = [
   getClusterProfile,
   deleteClusterProfile,
   createCluster,
+  planNewCluster,
+  planCluster,
   listClusters,
   getCluster,
   getTimeline,

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { ClusterProfile } from '../../shared/cluster-profile.ts';
 import type { ClusterSpec, NodePool } from '../../shared/cluster-spec.ts';
 import type { Scope } from '../../shared/ids.ts';
-import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import { type ApiFailure, apiFailure, type ProblemCode } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { overlapFailure } from '../overlapping-networks.ts';
 import type { Catalogue } from '../store/catalogue.ts';
@@ -17,6 +17,21 @@ export type ValidCluster = {
   readonly account: AccountRow /** With the overrides merged in. */;
   readonly profile: ClusterProfile;
 };
+
+/** Spec and profile are kept in one row until the object has them; D1 takes 2,000,000 bytes a row. */
+const CREATION_BYTES_MAX = 1_900_000;
+/** What a spec may be refused for. */
+export const SPEC_PROBLEMS: readonly ProblemCode[] = [
+  'PROFILE_REQUIRED',
+  'PROFILE_PARAMETER_UNKNOWN',
+  'ACCOUNT_NOT_FOUND',
+  'CP_POOL_REQUIRED',
+  'CP_SIZE_ODD',
+  'WORKERS_REQUIRED',
+  'POOL_NAME_TAKEN',
+  'CIDR_OVERLAP',
+  'IPV6_UNSUPPORTED',
+];
 
 /** A DNS label; `<cluster>-<slot>` must fit. */
 const HOST_NAME_MAX = 63;
@@ -37,6 +52,8 @@ export async function validateCluster(
   if (overlap !== null) return err(overlap);
   const account = await findAccount(catalogue, scope, spec.accountId);
   if (account === null) return err(apiFailure('ACCOUNT_NOT_FOUND'));
+  const size = new TextEncoder().encode(JSON.stringify([spec, merged.value, account.access])).length;
+  if (size > CREATION_BYTES_MAX) return err(apiFailure('BODY_TOO_LARGE', 'Spec and profile together are too large.'));
   return ok({ account, profile: merged.value });
 }
 

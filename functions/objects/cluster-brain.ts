@@ -1,12 +1,15 @@
 // The planner as the object uses it: a port, so that a test can make it throw and the object stays free of opinions.
+import type { ClusterPlan } from '../../shared/cluster-plan.ts';
 import type { ClusterView } from '../../shared/cluster-view.ts';
 import type { ClusterAccess } from '../../shared/command.ts';
 import type { EpochMs } from '../../shared/ids.ts';
 import type { Waits } from '../../shared/limits.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
+import type { Result } from '../../shared/result.ts';
 import type { ClusterEvent } from '../plan/cluster-event.ts';
 import type { ClusterState } from '../plan/cluster-state.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { ClusterPreview } from '../plan/preview-cluster.ts';
 
 export type ClusterBrain = {
   /** The stored state, parsed. Throws when it is none. */
@@ -23,6 +26,8 @@ export type ClusterBrain = {
   access(state: ClusterState): ClusterAccess | null;
   /** Why the cluster may not be aborted or deleted now; null when it may. */
   refuses(state: ClusterState, request: 'abort-requested' | 'deletion-requested'): ApiFailure | null;
+  /** What it would choose now; changes nothing. */
+  preview(state: ClusterState | null, asked: ClusterPreview, now: EpochMs): Result<ClusterPlan, ApiFailure>;
   /** Broken invariants as sentences. */
   check(state: ClusterState, plan: Plan, now: EpochMs): readonly string[];
 };

@@ -1,5 +1,7 @@
 // What the object of one cluster does, over ports, so that it runs in workerd and in a simulator alike. Facts come in, `step`
 // decides, one transaction keeps state, outbox and timeline, and the outbox is drained. It has no opinion of its own.
+
+import type { ClusterPlan } from '../../shared/cluster-plan.ts';
 import type { ClusterKind } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
@@ -14,6 +16,7 @@ import { type LogRecord, messageOf } from '../log.ts';
 import type { ClusterEvent } from '../plan/cluster-event.ts';
 import type { ClusterState } from '../plan/cluster-state.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { ClusterPreview } from '../plan/preview-cluster.ts';
 import type { Alarm } from './alarm.ts';
 import type { ClusterBrain } from './cluster-brain.ts';
 import { type ClusterStorage, clusterStorage, LANES } from './cluster-storage.ts';
@@ -80,6 +83,10 @@ export class ClusterLogic implements ClusterRpc {
   async access(): Promise<ClusterAccess | null> {
     const state = this.#read();
     return state === null ? null : this.#ports.brain.access(state);
+  }
+
+  async preview(asked: ClusterPreview): Promise<Result<ClusterPlan, ApiFailure>> {
+    return this.#ports.brain.preview(this.#read(), asked, this.#ports.now());
   }
 
   async requestDeletion(actor: string): Promise<Result<ClusterView, ApiFailure>> {
@@ -246,6 +253,7 @@ export class ClusterLogic implements ClusterRpc {
 
   async #erase(): Promise<void> {
     await this.#ports.erase();
+    this.#storage.erased();
     this.#state = null;
     this.#stateText = null;
   }

@@ -6,6 +6,7 @@ import type { Observation } from '../../shared/observation.ts';
 import { now } from '../clock.ts';
 import { type Env, gatewayOf, waitsOf } from '../env.ts';
 import { log } from '../log.ts';
+import type { ClusterPreview } from '../plan/preview-cluster.ts';
 import { openCatalogue } from '../store/catalogue.ts';
 import { projectCluster } from '../store/clusters.ts';
 import { workerdAlarm } from './alarm.ts';
@@ -63,6 +64,10 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
 
   access() {
     return this.#logic.access();
+  }
+
+  preview(asked: ClusterPreview) {
+    return this.#logic.preview(asked);
   }
 
   requestDeletion(actor: string) {

@@ -7,7 +7,7 @@ import { Command, CommandId } from '../../shared/command.ts';
 import { EpochMs } from '../../shared/ids.ts';
 import { TIMELINE_ENTRIES_MAX } from '../../shared/limits.ts';
 import type { Effect } from '../plan/plan.ts';
-import { migrate, rowsOf, type Sql, schemaVersion } from './sql.ts';
+import { rowsOf, type Sql, tablesOf } from './sql.ts';
 
 /** A row holds at most 2 MB (Cloudflare), so the state is cut into pieces. */
 export const STATE_CHUNK_BYTES = 1_500_000;
@@ -53,11 +53,13 @@ const LaneRow = z.object({ failures: z.int(), retry_at: z.int() });
 export type ClusterStorage = ReturnType<typeof clusterStorage>;
 
 export function clusterStorage(sql: Sql) {
+  const tables = tablesOf(sql, STEPS);
   return {
     /** Makes the tables; only when a cluster is created, so that asking for a stranger leaves nothing behind. */
-    open: () => migrate(sql, STEPS),
-    exists: (): boolean => schemaVersion(sql) > 0,
-    upgrade: () => (schemaVersion(sql) > 0 ? migrate(sql, STEPS) : undefined),
+    open: tables.make,
+    exists: tables.exists,
+    upgrade: tables.upgrade,
+    erased: tables.erased,
     readState: () => readState(sql),
     /** When the last plan wants to be made again. */
     wakeAt: (): EpochMs | null => rowsOf(sql, PlanRow, 'SELECT wake_at FROM plan')[0]?.wake_at ?? null,
@@ -158,7 +160,7 @@ function readOutbox(sql: Sql, lane: LaneName, limit: number): OutboxRow[] {
   const sizes = rowsOf(
     sql,
     SizeRow,
-    'SELECT id, length(CAST(body AS BLOB)) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ?',
+    'SELECT id, octet_length(body) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ?',
     ...[lane, limit],
   );
   const rows: OutboxRow[] = [];

@@ -4,10 +4,12 @@ import { z } from 'zod';
 import { Command, type CommandId } from '../../shared/command.ts';
 import { ClusterId, EpochMs, type RelayNodeId } from '../../shared/ids.ts';
 import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
+import type { Observation } from '../../shared/observation.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { endExposure, expose, settleExposure } from './exposure.ts';
 import { rowsOf, type Sql } from './sql.ts';
+import { isNews, keepWatcher } from './watchers.ts';
 
 /**
  * One command, and the commands of one frame together. A row holds at most 2 MB (Cloudflare); a frame carries its commands
@@ -18,8 +20,12 @@ const COMMAND_BYTES_MAX = 1_900_000;
 
 const QueueRow = z.object({ command_id: z.string(), body: z.string() });
 const IdRow = z.object({ command_id: Command.shape.commandId });
+const SizeRow = z.object({ command_id: z.string(), bytes: z.int() });
+const CountRow = z.object({ n: z.int() });
+const SentRow = z.object({ at: EpochMs.nullable() });
 const SessionRow = z.object({ session: z.string().nullable() });
 const RivalRow = IdRow.extend({ generation: z.int(), attempt: z.int() });
+type Rival = z.infer<typeof RivalRow>;
 
 export type Enqueued = {
   readonly superseded: readonly CommandId[];
@@ -60,6 +66,7 @@ export function commandQueue(sql: Sql) {
           const update = 'UPDATE queue SET session = ?, sent_at = ?, receipt_at = NULL WHERE command_id = ?';
           sql.run(update, session, at, commandId);
           expose(sql, command, incarnation);
+          keepWatcher(sql, command, incarnation);
         }
         return before;
       }),
@@ -76,11 +83,19 @@ export function commandQueue(sql: Sql) {
           settleExposure(sql, id, by, now);
         }
       }),
-    withdraw: (ids: readonly CommandId[], now: EpochMs) =>
+    /**
+     * C5: what a withdrawn command would have superseded goes with it, also when it never came here.
+     * @returns all that is withdrawn
+     */
+    withdraw: (ids: readonly CommandId[], now: EpochMs): CommandId[] =>
       sql.transaction(() => {
-        for (const id of ids) drop(sql, id, now);
+        const all = ids.flatMap((id) => [...olderThan(sql, id), id]);
+        for (const id of all) drop(sql, id, now);
+        return all;
       }),
     knowsCluster: (id: ClusterId): boolean => sql.run('SELECT 1 FROM cluster WHERE cluster_id = ?', id).length > 0,
+    /** L7. */
+    isNews: (observation: Observation, by: string | null): boolean => isNews(sql, observation, by),
     clustersWaiting: (): ClusterId[] =>
       rowsOf(
         sql,
@@ -108,12 +123,8 @@ function bySession(sql: Sql) {
       ),
     /** When the oldest was sent to this session that it has not said to have received. */
     unreceiptedSince: (session: string): EpochMs | null =>
-      rowsOf(
-        sql,
-        z.object({ at: EpochMs.nullable() }),
-        'SELECT min(sent_at) AS at FROM queue WHERE session = ? AND receipt_at IS NULL',
-        session,
-      )[0]?.at ?? null,
+      rowsOf(sql, SentRow, 'SELECT min(sent_at) AS at FROM queue WHERE session = ? AND receipt_at IS NULL', session)[0]
+        ?.at ?? null,
     /** Whether this session was sent anything that is to come to an end; looking goes on for ever. */
     isWorkOf: (session: string): boolean =>
       sql.run("SELECT 1 FROM queue WHERE session = ? AND verb NOT LIKE 'observe-%' LIMIT 1", session).length > 0,
@@ -123,8 +134,8 @@ function bySession(sql: Sql) {
 function unsent(sql: Sql, session: string, limit: number, node: RelayNodeId | null, leads: boolean): Command[] {
   const sizes = rowsOf(
     sql,
-    z.object({ command_id: z.string(), bytes: z.int() }),
-    `SELECT command_id, length(CAST(body AS BLOB)) AS bytes FROM queue
+    SizeRow,
+    `SELECT command_id, octet_length(body) AS bytes FROM queue
      WHERE session IS NOT ? AND (node_id = ? OR (node_id IS NULL AND ?)) ORDER BY id LIMIT ?`,
     ...[session, node, Number(leads), limit],
   );
@@ -172,7 +183,7 @@ function add(
 }
 
 function count(sql: Sql): number {
-  return rowsOf(sql, z.object({ n: z.int() }), 'SELECT count(*) AS n FROM queue')[0]?.n ?? 0;
+  return rowsOf(sql, CountRow, 'SELECT count(*) AS n FROM queue')[0]?.n ?? 0;
 }
 
 function heldBody(sql: Sql, { commandId }: Command): string | null {
@@ -181,18 +192,26 @@ function heldBody(sql: Sql, { commandId }: Command): string | null {
 
 function rivalsOf(sql: Sql, command: Command): { older: CommandId[]; newer: boolean } {
   if (command.clusterId === null) return { older: [], newer: false };
-  const rivals = rowsOf(
-    sql,
-    RivalRow,
-    'SELECT command_id, generation, attempt FROM queue WHERE cluster_id = ? AND subject = ? AND verb = ?',
-    ...[command.clusterId, command.subject, command.body.verb],
-  );
-  const isOlder = (rival: z.infer<typeof RivalRow>) =>
-    rival.generation < command.generation ||
-    (rival.generation === command.generation && rival.attempt < command.attempt);
-  const older = rivals.filter(isOlder).map((rival) => rival.command_id);
+  const rivals = standing(sql, command.clusterId, command.subject, command.body.verb);
+  const older = rivals.filter((rival) => isOlder(rival, command)).map((rival) => rival.command_id);
   return { older, newer: older.length < rivals.length };
 }
+
+function olderThan(sql: Sql, id: CommandId): CommandId[] {
+  const [cluster = '', subject = '', verb = '', generation = '', attempt = ''] = id.split('/');
+  const name = { generation: Number(generation), attempt: Number(attempt) };
+  return standing(sql, cluster, subject, verb)
+    .filter((rival) => isOlder(rival, name))
+    .map((rival) => rival.command_id);
+}
+
+function standing(sql: Sql, cluster: string, subject: string, verb: string): Rival[] {
+  const found = 'SELECT command_id, generation, attempt FROM queue WHERE cluster_id = ? AND subject = ? AND verb = ?';
+  return rowsOf(sql, RivalRow, found, cluster, subject, verb);
+}
+
+const isOlder = (rival: Rival, than: Pick<Rival, 'generation' | 'attempt'>): boolean =>
+  rival.generation < than.generation || (rival.generation === than.generation && rival.attempt < than.attempt);
 
 function insert(sql: Sql, command: Command, body: string, node: RelayNodeId | null): void {
   sql.run(

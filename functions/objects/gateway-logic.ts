@@ -174,8 +174,7 @@ export class GatewayLogic implements GatewayRpc {
 
   async withdraw(commandIds: readonly CommandId[]): Promise<void> {
     if (this.#standing() === null) return;
-    this.#queue.withdraw(commandIds, this.#ports.now());
-    sendWithdraw(this.#ports.sockets, commandIds);
+    sendWithdraw(this.#ports.sockets, this.#queue.withdraw(commandIds, this.#ports.now()));
   }
 
   async ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>> {

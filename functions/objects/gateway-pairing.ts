@@ -55,7 +55,7 @@ export async function pair(
   const commandKey = await ports.commandKey();
   if (!proven) return err(apiFailure('PAIRING_PROOF_INVALID', 'The signature does not fit the key.'));
   // Everything that decides is looked at again in here: others may have come while the signature was checked.
-  return ports.sql.transaction(() => consume(ports, request, origin, commandKey));
+  return ports.storage.atomically(() => consume(ports, request, origin, commandKey));
 }
 
 function consume(

@@ -7,7 +7,7 @@ import { EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
 import { nodeCodes } from './node-codes.ts';
 import { ownCluster } from './own-cluster.ts';
 import { relayNodes } from './relay-nodes.ts';
-import { migrate, rowsOf, type Sql, schemaVersion } from './sql.ts';
+import { rowsOf, type Sql, type SqlValue, tablesOf } from './sql.ts';
 
 const STEPS: readonly (readonly string[])[] = [
   [
@@ -44,6 +44,8 @@ const STEPS: readonly (readonly string[])[] = [
     'ALTER TABLE queue ADD COLUMN node_id TEXT',
     'ALTER TABLE queue ADD COLUMN sent_at INTEGER',
   ],
+  // The incarnation of a relay that watches it (L7).
+  ['ALTER TABLE cluster ADD COLUMN watcher TEXT'],
   [
     // Of the machine that the relay runs on; null on any other host.
     'ALTER TABLE node ADD COLUMN claim TEXT',
@@ -101,38 +103,64 @@ const NonceRow = z.object({ nonce: z.string(), code_hash: z.string(), origin: z.
 export type GatewayStorage = ReturnType<typeof gatewayStorage>;
 
 export function gatewayStorage(sql: Sql) {
+  const tables = tablesOf(sql, STEPS);
+  const nodes = relayNodes(sql);
+  /** As it stands in its row; undefined: not read since it changed. Asked for with every call and frame. */
+  let known: GatewayRecord | null | undefined;
+  const change = (statement: string, ...values: readonly SqlValue[]): void => {
+    known = undefined;
+    sql.run(statement, ...values);
+  };
+  const forget = (): void => {
+    known = undefined;
+    nodes.forget();
+  };
+  const atomically = <T>(work: () => T): T => {
+    try {
+      return sql.transaction(work);
+    } catch (error) {
+      // What was read on the way is undone too.
+      forget();
+      throw error;
+    }
+  };
   return {
-    upgrade: () => (schemaVersion(sql) > 0 ? migrate(sql, STEPS) : undefined),
+    ...{ upgrade: tables.upgrade, atomically },
     /** Null when no gateway was ever created under this name. */
-    gateway: (): GatewayRecord | null =>
-      schemaVersion(sql) === 0 ? null : (rowsOf(sql, GatewayRow, 'SELECT * FROM gateway')[0] ?? null),
+    gateway(): GatewayRecord | null {
+      if (!tables.exists()) return null;
+      known ??= rowsOf(sql, GatewayRow, 'SELECT * FROM gateway')[0] ?? null;
+      return known;
+    },
     create(record: Pick<GatewayRecord, 'scope' | 'gatewayId' | 'name' | 'createdAt'>): void {
-      migrate(sql, STEPS);
+      tables.make();
       const { scope, gatewayId, name, createdAt } = record;
       const insert = 'INSERT OR IGNORE INTO gateway (one, scope, gateway_id, name, created_at) VALUES (1, ?, ?, ?, ?)';
-      sql.run(insert, JSON.stringify(scope), gatewayId, name, createdAt);
+      change(insert, JSON.stringify(scope), gatewayId, name, createdAt);
     },
     /** N1: of a gateway that has none. One that has keeps it, whatever a relay offers. */
-    setFirstSealingKey: (key: string) => sql.run('UPDATE gateway SET sealing_key = ? WHERE sealing_key IS NULL', key),
+    setFirstSealingKey: (key: string) => change('UPDATE gateway SET sealing_key = ? WHERE sealing_key IS NULL', key),
     /** N6: the key is lost with every node that had it. */
     resetKey: (at: EpochMs) =>
-      sql.transaction(() => {
+      atomically(() => {
+        forget();
         sql.run('DELETE FROM node WHERE holds_key = 1');
         sql.run('UPDATE node SET wrapped = NULL, key_attempt = key_attempt + 1, key_asked_at = NULL');
         sql.run('UPDATE gateway SET sealing_key = NULL, key_version = key_version + 1, key_reset_at = ?', at);
       }),
     /** What is left says only that there was one: a relay that dials must be told that it is revoked. */
     remove: (at: EpochMs) =>
-      sql.transaction(() => {
+      atomically(() => {
+        forget();
         for (const table of ['code', 'nonce', 'node', 'queue', 'exposure', 'epoch', 'cluster', 'notice', 'own'])
           sql.run(`DELETE FROM ${table}`);
         sql.run('UPDATE gateway SET removed_at = ?, sealing_key = NULL', at);
       }),
     /** Once asked, it stays asked. */
     beginDeletion: (at: EpochMs, by: string) =>
-      sql.run('UPDATE gateway SET deleting_at = ?, deleting_by = ? WHERE deleting_at IS NULL', at, by),
+      change('UPDATE gateway SET deleting_at = ?, deleting_by = ? WHERE deleting_at IS NULL', at, by),
     ...pairing(sql),
-    ...relayNodes(sql),
+    ...nodes,
     codes: nodeCodes(sql),
     own: ownCluster(sql),
   };

@@ -43,7 +43,8 @@ export function answerLease(
   const mine = incarnationOf(asking.state);
   const latest = latestEpoch(ports.sql);
   const leaseMs = ports.leaseMs ?? LEASE_MS;
-  const runsUntil = latest === null || latest.incarnation === mine ? 0 : leaseEnd(latest, sessions, now, leaseMs);
+  const isFree = latest === null || latest.incarnation === mine || isSuccessor(asking, sessions, latest.incarnation);
+  const runsUntil = isFree ? 0 : leaseEnd(latest, sessions, now, leaseMs);
   if (runsUntil > now) {
     return { v: PROTOCOL_VERSION, type: 'lease-refused', retryAfterMs: runsUntil - now };
   }
@@ -55,6 +56,15 @@ export function answerLease(
   // The relay counts from its request and must be through before the edge is.
   const durationMs = Math.floor((leaseMs * LEASE_RELAY_MS) / LEASE_MS);
   return { v: PROTOCOL_VERSION, type: 'lease', epoch: held.epoch, durationMs, guards };
+}
+
+/**
+ * L8: the process that the node runs now, after the one that had the lease. Only one can serve its state folder, and the newest
+ * session wins (T4): a frame that the former had on its way is of a session that is closed, and takes nothing back.
+ */
+function isSuccessor({ state }: Session, sessions: readonly Session[], holder: string): boolean {
+  const isOpen = sessions.some((session) => session.state.sessionId === state.sessionId);
+  return isOpen && holder.startsWith(`${state.nodeId}/`);
 }
 
 /** The holder needs it no more: whoever asks next has it at once. Its epoch stays, and so do the guards. */

@@ -6,6 +6,7 @@ import { describeCluster } from '../plan/describe-cluster.ts';
 import { mayAbort, mayDelete } from '../plan/may-end.ts';
 import { decide } from '../plan/plan-cluster.ts';
 import { accessOf } from '../plan/plan-control-plane.ts';
+import { previewCluster } from '../plan/preview-cluster.ts';
 import type { ClusterBrain } from './cluster-brain.ts';
 
 export const plannerBrain: ClusterBrain = {
@@ -24,5 +25,6 @@ export const plannerBrain: ClusterBrain = {
     const may = request === 'abort-requested' ? mayAbort(state) : mayDelete(state);
     return may.ok ? null : may.error;
   },
+  preview: previewCluster,
   check: checkState,
 };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { type NodeState, WrappedGatewayKey } from '../../shared/gateway-key.ts';
 import { EpochMs, RelayNodeId } from '../../shared/ids.ts';
-import { rowsOf, type Sql } from './sql.ts';
+import { rowsOf, type Sql, type SqlValue } from './sql.ts';
 
 const json = <T>(schema: z.ZodType<T>) => z.string().transform((text) => schema.parse(JSON.parse(text)));
 
@@ -69,14 +69,27 @@ export type RelayNodes = ReturnType<typeof relayNodes>;
 export function relayNodes(sql: Sql) {
   const one = (where: string, value: string): NodeRecord | null =>
     rowsOf(sql, NodeRow, `SELECT * FROM node WHERE ${where} = ?`, value)[0] ?? null;
+  /** All of them; null: not read since one changed. Asked for with every frame. */
+  let known: readonly NodeRecord[] | null = null;
+  const change = (statement: string, ...values: readonly SqlValue[]): void => {
+    known = null;
+    sql.run(statement, ...values);
+  };
   return {
-    nodes: () => rowsOf(sql, NodeRow, 'SELECT * FROM node ORDER BY paired_at, node_id'),
+    /** They were changed elsewhere. */
+    forget: (): void => {
+      known = null;
+    },
+    nodes(): readonly NodeRecord[] {
+      known ??= rowsOf(sql, NodeRow, 'SELECT * FROM node ORDER BY paired_at, node_id');
+      return known;
+    },
     node: (id: RelayNodeId) => one('node_id', id),
     nodeByKey: (key: string) => one('identity_key', key),
     /** Pairing again gives a node its freedom back: unlocked, and its counter starts anew. */
     putNode: (node: NewNode) => {
       const attempt = (one('node_id', node.nodeId)?.keyAttempt ?? -1) + 1;
-      sql.run(
+      change(
         `INSERT OR REPLACE INTO node (node_id, identity_key, hostname, relay_version, join_counter, paired_at,
            key_agreement_key, holds_key, key_at, key_attempt, claim) VALUES (?, ?, ?, ?, -1, ?, ?, ?, ?, ?, ?)`,
         ...[node.nodeId, node.identityKey, node.hostname, node.relayVersion, node.pairedAt],
@@ -85,26 +98,26 @@ export function relayNodes(sql: Sql) {
     },
     nodesOfClaim: (claim: Claim) =>
       rowsOf(sql, NodeRow, 'SELECT * FROM node WHERE claim = ? ORDER BY paired_at, node_id', claim),
-    removeNode: (id: RelayNodeId) => sql.run('DELETE FROM node WHERE node_id = ?', id),
+    removeNode: (id: RelayNodeId) => change('DELETE FROM node WHERE node_id = ?', id),
     joined: (id: RelayNodeId, joinCounter: number, relayVersion: string, at: EpochMs) =>
-      sql.run(
+      change(
         'UPDATE node SET join_counter = ?, relay_version = ?, last_seen_at = ? WHERE node_id = ?',
         ...[joinCounter, relayVersion, at, id],
       ),
-    seen: (id: RelayNodeId, at: EpochMs) => sql.run('UPDATE node SET last_seen_at = ? WHERE node_id = ?', at, id),
-    lock: (id: RelayNodeId, at: EpochMs) => sql.run('UPDATE node SET locked_at = ? WHERE node_id = ?', at, id),
+    seen: (id: RelayNodeId, at: EpochMs) => change('UPDATE node SET last_seen_at = ? WHERE node_id = ?', at, id),
+    lock: (id: RelayNodeId, at: EpochMs) => change('UPDATE node SET locked_at = ? WHERE node_id = ?', at, id),
     reported: (id: RelayNodeId, addresses: readonly string[], clockSkewMs: number, at: EpochMs) =>
-      sql.run(
+      change(
         'UPDATE node SET addresses = ?, clock_skew_ms = ?, status_at = ? WHERE node_id = ?',
         ...[JSON.stringify(addresses), clockSkewMs, at, id],
       ),
     /** A try to give it the key begins. */
-    keyAsked: (id: RelayNodeId, at: EpochMs) => sql.run('UPDATE node SET key_asked_at = ? WHERE node_id = ?', at, id),
+    keyAsked: (id: RelayNodeId, at: EpochMs) => change('UPDATE node SET key_asked_at = ? WHERE node_id = ?', at, id),
     keyWrapped: (id: RelayNodeId, wrapped: WrappedGatewayKey) =>
-      sql.run('UPDATE node SET wrapped = ? WHERE node_id = ?', JSON.stringify(wrapped), id),
+      change('UPDATE node SET wrapped = ? WHERE node_id = ?', JSON.stringify(wrapped), id),
     /** Whatever was tried is over; the next try has another number, and begins at `askAt` if it is to. */
     keyHeld: (id: RelayNodeId, holds: boolean, at: EpochMs, askAt: EpochMs | null = null) =>
-      sql.run(
+      change(
         `UPDATE node SET key_at = CASE WHEN holds_key = ? THEN key_at ELSE ? END, holds_key = ?, wrapped = NULL,
            key_attempt = key_attempt + 1, key_asked_at = ? WHERE node_id = ?`,
         ...[Number(holds), at, Number(holds), askAt, id],

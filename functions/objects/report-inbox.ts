@@ -73,7 +73,7 @@ export class ReportInbox {
     for (const one of batch) this.#acknowledge(one, failed);
   }
 
-  /** By cluster. What is for an asker is told on the spot; what is nobody's any more is only acknowledged. */
+  /** By cluster. What is for an asker is told on the spot; what is nobody's any more, or no news (L7), is only acknowledged. */
   #sort(batch: readonly Waiting[]): Map<ClusterId, Letter> {
     const letters = new Map<ClusterId, Letter>();
     const letterTo = (cluster: ClusterId): Letter => {
@@ -81,16 +81,19 @@ export class ReportInbox {
       letters.set(cluster, letter);
       return letter;
     };
-    for (const { frame } of batch) {
+    for (const { socket, frame } of batch) {
       if (frame.type === 'report') {
         const owner = this.#ownerOf(frame.commandId);
         if (this.#ports.asks.settle(frame.commandId, frame.outcome) || owner === null) continue;
         letterTo(owner).settled.push({ commandId: frame.commandId, outcome: frame.outcome });
         continue;
       }
+      const by = incarnationAt(socket);
       for (const observation of frame.observations) {
-        if (this.#ports.queue.knowsCluster(observation.clusterId))
-          letterTo(observation.clusterId).observed.push(observation);
+        const { clusterId } = observation;
+        const { queue } = this.#ports;
+        if (queue.knowsCluster(clusterId) && queue.isNews(observation, by))
+          letterTo(clusterId).observed.push(observation);
       }
     }
     return letters;

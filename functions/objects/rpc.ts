@@ -1,5 +1,6 @@
 // What the two Durable Objects promise to each other and to the API. Every method may be repeated.
 import type { Claim } from '../../shared/claim.ts';
+import type { ClusterPlan } from '../../shared/cluster-plan.ts';
 import type { ClusterProfile } from '../../shared/cluster-profile.ts';
 import type { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
@@ -11,6 +12,7 @@ import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
 import type { Result } from '../../shared/result.ts';
+import type { ClusterPreview } from '../plan/preview-cluster.ts';
 
 export type ClusterCreation = {
   readonly scope: Scope;
@@ -31,6 +33,8 @@ export type ClusterRpc = {
   timeline(after: number, limit: number): Promise<TimelineEntry[]>;
   /** What opens the cluster's Kubernetes API (ciphertext); null until it has both an identity and an endpoint. */
   access(): Promise<ClusterAccess | null>;
+  /** What the cluster, or one that is not there yet, would get from this inventory. Stores nothing. */
+  preview(asked: ClusterPreview): Promise<Result<ClusterPlan, ApiFailure>>;
   requestDeletion(actor: string): Promise<Result<ClusterView, ApiFailure>>;
   requestAbort(actor: string): Promise<Result<ClusterView, ApiFailure>>;
   accountChanged(account: AccountAccess): Promise<void>;

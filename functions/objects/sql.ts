@@ -43,6 +43,27 @@ export function schemaVersion(sql: Sql): number {
   return rowsOf(sql, VersionRow, 'SELECT version FROM schema_version')[0]?.version ?? 0;
 }
 
+/**
+ * The tables of one object, as `steps` make them. An object has one instance and nobody else writes its storage, so what was
+ * seen once is not asked again: every call of a gateway would ask.
+ */
+export function tablesOf(sql: Sql, steps: readonly (readonly string[])[]) {
+  let isThere = false;
+  const exists = (): boolean => {
+    isThere ||= schemaVersion(sql) > 0;
+    return isThere;
+  };
+  return {
+    exists,
+    make: () => migrate(sql, steps),
+    upgrade: () => (exists() ? migrate(sql, steps) : undefined),
+    /** The platform has deleted them. */
+    erased: () => {
+      isThere = false;
+    },
+  };
+}
+
 export function workerdSql(storage: DurableObjectStorage): Sql {
   return {
     run: (statement, ...values) =>

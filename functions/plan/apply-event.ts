@@ -23,7 +23,7 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
       return onFact(state, event);
     case 'gateway-connected':
       if (state.gateway?.connected === event.connected) return ignore(state);
-      return { ...state, gateway: { connected: event.connected, since: event.at } };
+      return { ...state, gateway: { connected: event.connected, since: event.at, awayFrom: awayFrom(state, event) } };
     case 'abort-requested':
       return withIntent(state, 'aborted', event);
     case 'deletion-requested':
@@ -35,6 +35,10 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     default:
       return assertNever(event);
   }
+}
+
+function awayFrom(state: ClusterState, { connected }: { readonly connected: boolean }): number | null {
+  return connected && state.gateway !== null ? state.gateway.since : null;
 }
 
 /** Any fact shows that the watch stands again. */
@@ -108,6 +112,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     nodes: {},
     api: null,
     etcd: null,
+    maas: null,
     layersApplied: [],
     watching: null,
     pending: {},

@@ -32,6 +32,10 @@ export function applyFact(state: ClusterState, fact: ClusterFact, at: number): C
     case 'inventory-changed':
       if (state.inventory === null || state.inventory.stale) return null;
       return { ...state, inventory: { ...state.inventory, stale: true } };
+    case 'maas':
+      return maasSeen(state, fact, at);
+    case 'trying-again':
+      return triedAgain(state, fact, at);
     default:
       return assertNever(fact);
   }
@@ -107,4 +111,18 @@ function nodeSeen(state: ClusterState, fact: FactOf<'node'>, at: number): Cluste
   const first = present && ready && machine !== undefined && machine.readyAt === null;
   const seen = { ...state, nodes: { ...state.nodes, [fact.name]: node } };
   return first ? withMachine(seen, { ...machine, readyAt: at }) : seen;
+}
+
+/** News is another code, or that it is over: the same failure in other words is not. */
+function maasSeen(state: ClusterState, { failure }: FactOf<'maas'>, at: number): ClusterState | null {
+  if (state.maas !== null && state.maas.failure?.code === failure?.code) return null;
+  return { ...state, maas: { failure, since: at } };
+}
+
+/** Of a command that is waited for; of any other it is late. */
+function triedAgain(state: ClusterState, fact: FactOf<'trying-again'>, at: number): ClusterState | null {
+  const [key, pending] = Object.entries(state.pending).find(([, { commandId }]) => commandId === fact.commandId) ?? [];
+  if (key === undefined || pending === undefined || pending.tryingAgain?.code === fact.failure?.code) return null;
+  const tryingAgain = fact.failure === null ? null : { ...fact.failure, since: at };
+  return { ...state, pending: { ...state.pending, [key]: { ...pending, tryingAgain } } };
 }

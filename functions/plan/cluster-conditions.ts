@@ -2,6 +2,7 @@
 import type { Condition } from '../../shared/cluster-view.ts';
 import { type ClusterState, currentMachines, isReady, slotsOf } from './cluster-state.ts';
 import { hasActiveRelay } from './gateway-relays.ts';
+import { maasConditions } from './maas-health.ts';
 
 export function conditionsOf(state: ClusterState): Condition[] {
   const { filledAt, address, api, gateway, intent, createdAt } = state;
@@ -26,6 +27,7 @@ export function conditionsOf(state: ClusterState): Condition[] {
     roleReady(state, 'worker', 'WorkersAvailable'),
     condition('GatewayConnected', gateway?.connected !== false, gateway?.since ?? createdAt, 'Tunnel', ''),
     ...relayConditions(state),
+    ...maasConditions(state),
     condition('Deleting', intent.kind !== 'present', intent.at, 'Asked', intent.actor),
   ];
 }

@@ -15,6 +15,7 @@ import { ClusterId, EpochMs, GatewayId, Scope, SlotId, SystemId } from '../../sh
 import { RelayOfMachine } from '../../shared/installation.ts';
 import { InventoryFacts } from '../../shared/inventory.ts';
 import { MachineStatus } from '../../shared/machine.ts';
+import { MaasFailureSeen } from '../../shared/observation.ts';
 import { SealedSecret } from '../../shared/sealed-secret.ts';
 
 const Moment = EpochMs.nullable();
@@ -96,6 +97,8 @@ export const Pending = z.strictObject({
   generation: z.int(),
   sentAt: EpochMs,
   deadlineAt: EpochMs,
+  /** Why the relay tries it again, as long as it does. States from before there was such a fact have none. */
+  tryingAgain: MaasFailureSeen.extend({ since: EpochMs }).nullable().default(null),
 });
 export type Pending = z.infer<typeof Pending>;
 
@@ -144,7 +147,8 @@ export const ClusterState = z.strictObject({
   provisionedAt: Moment,
   deletedAt: Moment,
   failure: z.strictObject({ code: z.string(), message: z.string(), at: EpochMs }).nullable(),
-  gateway: z.strictObject({ connected: z.boolean(), since: EpochMs }).nullable(),
+  /** `awayFrom`: when its last absence began, once that is over. */
+  gateway: z.strictObject({ connected: z.boolean(), since: EpochMs, awayFrom: Moment.default(null) }).nullable(),
   identity: z.strictObject({ sealed: SealedSecret, caCertPem: z.string() }).nullable(),
   /** The virtual address: asked for, and had when `ip` is not null. */
   address: z
@@ -177,6 +181,8 @@ export const ClusterState = z.strictObject({
     .nullable(),
   /** Subjects of the layers that are applied. */
   layersApplied: z.array(z.string()),
+  /** Whether the poll behind the standing `observe-cluster` gets on, and since when; null: never said. */
+  maas: z.strictObject({ failure: MaasFailureSeen.nullable(), since: EpochMs }).nullable().default(null),
   /** What the standing `observe-cluster` was last asked to watch, as a hash; null before. */
   watching: z.string().nullable(),
   pending: z.record(z.string(), Pending),
@@ -192,8 +198,17 @@ export type ClusterState = z.infer<typeof ClusterState>;
 
 export type PlannedSlot = { readonly slot: SlotId; readonly pool: ClusterSpec['pools'][number] };
 
+/** A spec never changes, and every planning asks several times. */
+const slotsOfSpecs = new WeakMap<ClusterSpec, readonly PlannedSlot[]>();
+
 /** Every slot the spec asks for: the control plane first, then the workers in their order. */
-export function slotsOf(spec: ClusterSpec): PlannedSlot[] {
+export function slotsOf(spec: ClusterSpec): readonly PlannedSlot[] {
+  const slots = slotsOfSpecs.get(spec) ?? listSlots(spec);
+  slotsOfSpecs.set(spec, slots);
+  return slots;
+}
+
+function listSlots(spec: ClusterSpec): PlannedSlot[] {
   const inOrder = [...spec.pools].sort((a, b) => Number(a.role === 'worker') - Number(b.role === 'worker'));
   return inOrder.flatMap((pool) =>
     Array.from({ length: pool.size }, (_, index) => ({ slot: SlotId.parse(`${pool.name}-${index}`), pool })),

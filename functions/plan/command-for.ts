@@ -34,7 +34,7 @@ export function send(draft: Draft, subject: string, body: CommandBody, deadlineM
   draft.state = {
     ...state,
     attempts: { ...state.attempts, [key]: attempt },
-    pending: { ...state.pending, [key]: { commandId, generation, sentAt: now, deadlineAt } },
+    pending: { ...state.pending, [key]: { commandId, generation, sentAt: now, deadlineAt, tryingAgain: null } },
   };
 }
 

@@ -3,12 +3,17 @@
 import type { Waits } from '../../shared/limits.ts';
 import type { ClusterState, Doubt } from './cluster-state.ts';
 
-/** The end of `limitMs` from `start`; null while the gateway is not connected. */
+/**
+ * The end of `limitMs` from `start`; null while the gateway is not connected. Its last absence does not count: without it
+ * nothing that a machine waits for comes to be, such as the network that makes its node Ready.
+ */
 export function deadlineOf(state: ClusterState, start: number, limitMs: number, waits: Waits): number | null {
   const { gateway } = state;
   if (gateway === null) return start + limitMs;
   if (!gateway.connected) return null;
-  return Math.max(start + limitMs, gateway.since + waits.leaseGuardMs);
+  const { since, awayFrom } = gateway;
+  const awayMs = awayFrom === null ? 0 : Math.max(0, since - Math.max(awayFrom, start));
+  return Math.max(start + limitMs + awayMs, since + waits.leaseGuardMs);
 }
 
 export const hasPassed = (deadline: number | null, now: number): boolean => deadline !== null && now >= deadline;

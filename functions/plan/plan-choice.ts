@@ -59,7 +59,13 @@ function addMachine(draft: Draft, { slot, pool }: PlannedSlot, candidates: Syste
   draft.state = { ...state, slots, machines: [...state.machines, machine] };
 }
 
-function supplyOf(state: ClusterState, machines: MachineFacts[], architecture: string, now: number): MachineSupply {
+/** What this cluster may choose from: not its own machines, and none in quarantine. */
+export function supplyOf(
+  state: ClusterState,
+  machines: MachineFacts[],
+  architecture: string,
+  now: number,
+): MachineSupply {
   const current = currentMachines(state);
   const own = new Set<SystemId>(
     state.machines.flatMap(({ held, candidates, leaving }) =>

@@ -14,11 +14,22 @@ export type ResolvedProfile = {
 };
 export type ProfileProblem = { readonly layer: string; readonly detail: string };
 
+type Parameters = ClusterSpec['parameters'];
+type Resolution = Result<ResolvedProfile, ProfileProblem>;
+
+/** Of each profile the last answer. A cluster's profile never changes, and every planning asks. */
+const resolved = new WeakMap<ClusterProfile, { readonly parameters: Parameters; readonly answer: Resolution }>();
+
 /** Fails when a parameter names no layer, no field of it, or a value the layer does not take. */
-export function resolveProfile(
-  profile: ClusterProfile,
-  parameters: ClusterSpec['parameters'],
-): Result<ResolvedProfile, ProfileProblem> {
+export function resolveProfile(profile: ClusterProfile, parameters: Parameters): Resolution {
+  const known = resolved.get(profile);
+  if (known?.parameters === parameters) return known.answer;
+  const answer = mergeLayers(profile, parameters);
+  resolved.set(profile, { parameters, answer });
+  return answer;
+}
+
+function mergeLayers(profile: ClusterProfile, parameters: Parameters): Resolution {
   const unknown = Object.keys(parameters).find((name) => !profile.layers.some((layer) => layer.name === name));
   if (unknown !== undefined) {
     const names = profile.layers.map((layer) => layer.name).join(', ');

@@ -5,7 +5,7 @@ import { phaseOf, slotPhaseOf } from './describe-cluster.ts';
 import { layersOf } from './plan-layers.ts';
 import { nameOf } from './plan-replacement.ts';
 import { resolveProfile } from './resolve-profile.ts';
-import { subjectLabel } from './wait-sentence.ts';
+import { maasSentence, subjectLabel } from './wait-sentence.ts';
 
 export type NewEntry = Omit<TimelineEntry, 'seq'>;
 
@@ -19,6 +19,7 @@ export function timelineOf(before: ClusterState | null, after: ClusterState, now
     ...growthLines(before, after),
     ...allMachineLines(before, after),
     ...settledLines(before, after),
+    ...maasLine(before, after),
     ...phaseLine(before, after),
   ];
   return entries.map((entry) => ({ ...entry, at: now, message: entry.message.slice(0, 2_000) }));
@@ -68,6 +69,13 @@ function clusterLines(before: ClusterState | null, after: ClusterState): Line[] 
     }
   }
   return lines;
+}
+
+/** A line when it begins to fail, fails otherwise, or answers again ([WA5]); that it was well from the start is no news. */
+function maasLine(before: ClusterState | null, after: ClusterState): Line[] {
+  const [was, is] = [before?.maas?.failure ?? null, after.maas?.failure ?? null];
+  if (was?.code === is?.code) return [];
+  return [line('maas', is === null ? 'MAAS answers again.' : maasSentence(is))];
 }
 
 function newLayers(before: ClusterState | null, after: ClusterState): string[] {

@@ -1,4 +1,5 @@
 // Pure. Words for waits: times, commands and advice.
+import type { MaasFailureSeen } from '../../shared/observation.ts';
 import { PROBLEM_CODES, problemOf } from '../../shared/problem.ts';
 
 /** "7 of at most 75 minutes"; seconds when the limit is short. */
@@ -24,6 +25,21 @@ export function askingSentence(key: string): string | null {
   const what = ASKING[key.split('/')[1] ?? ''];
   const slot = subjectLabel(key);
   return what === undefined ? null : `Waiting for ${what}${slot === null ? '' : ` for slot ${slot}`}.`;
+}
+
+/** As `askingSentence`, for a command that the relay tries again because MAAS fails. */
+export function tryingSentence(key: string, { code, detail }: MaasFailureSeen): string {
+  const asked = askingSentence(key)?.replace(/\.$/, '') ?? `Waiting for MAAS to take ${key.split('/')[1]}`;
+  return `${asked}; ${code}: ${detail.replace(/\.?$/, '.')} Trying again.`.slice(0, 1_000);
+}
+
+/** "The gateway can’t reach MAAS (MAAS_UNREACHABLE: connection refused). Check the endpoint …" */
+export function maasSentence({ code, detail }: MaasFailureSeen): string {
+  const known = PROBLEM_CODES.find((candidate) => candidate === code);
+  const title = known === undefined ? 'MAAS fails' : problemOf({ code: known, detail: '' }, '').title;
+  // "Try again" is no advice for what is tried again all the time.
+  const advice = code === 'MAAS_BUSY' ? '' : adviceFor(code);
+  return `${title} (${code}: ${detail.replace(/\.$/, '')}).${advice === '' ? '' : ` ${advice}`}`;
 }
 
 /** The slot a command is about; null for the whole cluster. */

@@ -7,9 +7,10 @@ import { isPermanent, retryAt } from './command-for.ts';
 import { mayAddMember, mayRemoveMember } from './control-plane-safety.ts';
 import { deadlineOf } from './deadlines.ts';
 import { isWhole, mayLoseRelay } from './gateway-relays.ts';
+import { maasFailureOf } from './maas-health.ts';
 import { machineFault, machineWait } from './machine-fault.ts';
 import { nameOf } from './plan-replacement.ts';
-import { adviceFor, askingSentence, elapsed, subjectLabel } from './wait-sentence.ts';
+import { adviceFor, askingSentence, elapsed, maasSentence, subjectLabel, tryingSentence } from './wait-sentence.ts';
 import { addressWait, leavingWait } from './waiting-on-leaving.ts';
 import { growthWaits, outsideRelayWait, relayWait } from './waiting-on-relays.ts';
 
@@ -17,12 +18,13 @@ export function waitingOn(state: ClusterState, now: number, waits: Waits): Waiti
   if (state.deletedAt !== null) return [];
   const leaving = state.machines.flatMap((machine) => leavingWait(state, machine, now, waits) ?? []);
   const rest = [...commandWaits(state), ...troubleWaits(state, waits), ...leaving];
+  const outside = [...gatewayWait(state, waits), ...maasWait(state, waits)];
   if (state.intent.kind !== 'present') {
-    return [...gatewayWait(state, waits), ...outsideRelayWait(state, waits), ...rest, ...addressWait(state, waits)];
+    return [...outside, ...outsideRelayWait(state, waits), ...rest, ...addressWait(state, waits)];
   }
   if (state.failure !== null) return [userWait(state, state.failure), ...rest];
   return [
-    ...gatewayWait(state, waits),
+    ...outside,
     ...shortageWait(state, waits),
     ...currentMachines(state).flatMap((machine) => currentWait(state, machine, now, waits) ?? []),
     ...growthWaits(state, now, waits),
@@ -36,6 +38,15 @@ function gatewayWait(state: ClusterState, waits: Waits): WaitingOnView[] {
   const sentence = 'Waiting for the gateway to connect; start slipway-relay there, or see its `doctor`.';
   const since = state.gateway.since;
   return [{ code: 'gateway-offline', slot: null, sentence, since, deadlineAt: since + waits.shortageDeadlineMs }];
+}
+
+/** What waits for anything waits for MAAS too: machines are seen, taken and given back through it. At rest it is a condition. */
+function maasWait(state: ClusterState, waits: Waits): WaitingOnView[] {
+  const failure = maasFailureOf(state);
+  if (failure === null || state.maas === null || isAtRest(state)) return [];
+  const { since } = state.maas;
+  const sentence = `${maasSentence(failure)} Waiting for MAAS.`.slice(0, 1_000);
+  return [{ code: failure.code, slot: null, sentence, since, deadlineAt: since + waits.shortageDeadlineMs }];
 }
 
 /** Provisioned, every node is Ready and every relay of a gateway connected: nothing is waited for. */
@@ -119,10 +130,15 @@ function apiWait(state: ClusterState, waits: Waits): WaitingOnView[] {
 
 /** What the relay has been asked and has not answered. Deploys and documents are waits of their machine. */
 function commandWaits(state: ClusterState): WaitingOnView[] {
-  return Object.entries(state.pending).flatMap(([key, { sentAt, deadlineAt }]) => {
+  return Object.entries(state.pending).flatMap(([key, { sentAt, deadlineAt, tryingAgain }]) => {
+    if (state.troubles[key] !== undefined) return [];
+    const slot = subjectLabel(key);
+    if (tryingAgain !== null) {
+      const { code, since } = tryingAgain;
+      return [{ code, slot, sentence: tryingSentence(key, tryingAgain), since, deadlineAt }];
+    }
     const sentence = askingSentence(key);
-    if (sentence === null || state.troubles[key] !== undefined) return [];
-    return [{ code: codeOf(key), slot: subjectLabel(key), sentence, since: sentAt, deadlineAt }];
+    return sentence === null ? [] : [{ code: codeOf(key), slot, sentence, since: sentAt, deadlineAt }];
   });
 }
 

@@ -114,6 +114,16 @@ export async function findCreation(
   return row.creation === null ? null : StoredCreation.parse(JSON.parse(row.creation));
 }
 
+/** Whether a cluster has the name, or had it until less than 72 h ago. */
+export async function isClusterNameHeld(db: Catalogue, scope: Scope, name: string, now: EpochMs): Promise<boolean> {
+  const isFree = and(eq(clusters.phase, 'deleted'), lt(clusters.deletedAt, now - DELETED_CLUSTER_KEPT_MS));
+  const [row] = await db
+    .select({ isFree: sql<number | null>`${isFree}` })
+    .from(clusters)
+    .where(and(ownedBy(clusters, scope), eq(clusters.name, name)));
+  return row !== undefined && row.isFree !== 1;
+}
+
 /** Creations left over by a request that died, oldest first: for the sweep. */
 export async function unfinishedCreations(db: Catalogue, before: EpochMs, limit: number): Promise<StoredCreation[]> {
   const rows = await db

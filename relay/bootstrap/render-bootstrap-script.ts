@@ -1,6 +1,7 @@
 // A filled bootstrap document as the bash script that a machine runs. The script holds secrets: it lives in a file of mode
 // 0600 in a folder of mode 0700 and is removed when it has run. It may be run again from any point: files are replaced
-// whole, steps that are done are passed over, and a step that was cut short starts with its clean-up.
+// whole until all of them are placed and never after, since steps change and remove them; steps that are done are passed
+// over, and a step that was cut short starts with its clean-up.
 import type { FilledDocument } from '../../shared/enrolment.ts';
 import { WHOLE_BOOTSTRAP } from '../../shared/enrolment.ts';
 
@@ -21,7 +22,7 @@ export function renderBootstrapScript(document: FilledDocument): string {
     (step, index) =>
       `run_step ${index} ${step.name} ${step.timeoutSeconds} ${step.attempts} ${step.pauseSeconds} || give_up`,
   );
-  return [HEAD, ...files, ...steps, ...runs, TAIL].join('\n');
+  return [HEAD, UNLESS_PLACED, ...files, ...steps, PLACED, ...runs, TAIL].join('\n');
 }
 
 /** In base64 on standard input: nothing of it can be read as bash, or seen in a list of processes. */
@@ -96,6 +97,13 @@ give_up() {
 }
 
 report ${WHOLE_BOOTSTRAP} started 1 null /dev/null
+`;
+
+const UNLESS_PLACED = 'if [ ! -e "$state/steps/placed" ]; then';
+/** On the disk before the mark is. */
+const PLACED = `sync
+: >"$state/steps/placed"
+fi
 `;
 
 const TAIL = `report ${WHOLE_BOOTSTRAP} succeeded 1 0 /dev/null

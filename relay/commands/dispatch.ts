@@ -44,7 +44,12 @@ export type DispatchParts = {
 };
 
 type Taken = { readonly command: Command; readonly bodyHash: string };
-type Running = Run & { readonly bodyHash: string; readonly abort: AbortController };
+type Running = Run & {
+  readonly bodyHash: string;
+  readonly abort: AbortController;
+  /** It was stopped, and came again while it was still ending (the lead went and came back). */
+  again: boolean;
+};
 
 export function createDispatch(parts: DispatchParts): Dispatch {
   const { journal, ports, log } = parts;
@@ -54,11 +59,13 @@ export function createDispatch(parts: DispatchParts): Dispatch {
 
   const start = ({ command, bodyHash }: Taken, begun: boolean): void => {
     const abort = new AbortController();
-    const run: Running = { command, begun, bodyHash, abort, signal: abort.signal };
+    const run: Running = { command, begun, bodyHash, abort, signal: abort.signal, again: false };
     running.set(command.commandId, run);
     const work = async (): Promise<void> => {
-      await runToEnd(parts, run, () => draining);
+      const end = await runToEnd(parts, run, () => draining);
+      const isTaken = end === 'stopped' && run.again && (await accept(parts, run));
       running.delete(command.commandId);
+      if (isTaken && run.again && !draining) start(run, begun);
     };
     // What stands for hours must not keep others of its subject waiting, nor hold a place.
     if (STANDING.has(command.body.verb)) void work();
@@ -66,6 +73,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   };
   const stop = (commandId: CommandId, why: string): void => {
     const run = running.get(commandId);
+    if (run !== undefined) run.again = false;
     if (run === undefined || run.signal.aborted) return;
     log.info('command-stopped', { commandId, why });
     run.abort.abort(why);
@@ -78,7 +86,9 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       for (const command of commands) {
         const taken = { command, bodyHash: hashOf(command) };
         const answer = judge(parts, running, taken);
-        if (answer === 'run' && !fresh.some((other) => other.command.commandId === command.commandId))
+        const stopping = running.get(command.commandId);
+        if (answer === 'again' && stopping !== undefined) stopping.again = true;
+        else if (answer === 'run' && !fresh.some((other) => other.command.commandId === command.commandId))
           fresh.push(taken);
         else if (typeof answer === 'object') report(parts, command, answer);
       }
@@ -115,19 +125,20 @@ export function createDispatch(parts: DispatchParts): Dispatch {
 
 const STANDING: ReadonlySet<Verb> = new Set<Verb>(['observe-cluster', 'ensure-bootstrap']);
 
-/** What to do with a command that came: run it, give this outcome, or nothing since it is on its way. */
+/** What to do with a command that came: run it, now or when it has stopped, give this outcome, or nothing since it is on its way. */
 function judge(
   { identity, journal, ports }: DispatchParts,
   running: ReadonlyMap<CommandId, Running>,
   { command, bodyHash }: Taken,
-): CommandOutcome | 'run' | 'nothing' {
+): CommandOutcome | 'run' | 'again' | 'nothing' {
   const { scope } = identity;
   const isOurs = command.gatewayId === identity.gatewayId && hashText(command.scope) === hashText(scope);
   if (!isOurs) return failed({ code: 'SITE_FORBIDS', detail: 'the command is for another gateway or tenant' });
   const known = running.get(command.commandId) ?? journal.find(command.commandId);
   if (known !== undefined && known.bodyHash !== bodyHash)
     return failed({ code: 'CONFIGURATION_CHANGED', detail: 'this id came before with another content' });
-  if (running.has(command.commandId)) return 'nothing';
+  const run = running.get(command.commandId);
+  if (run !== undefined) return run.signal.aborted && !newerThan(running, command) ? 'again' : 'nothing';
   if (known !== undefined && 'state' in known && known.state === 'settled') return known.outcome;
   const stale = staleness(journal, command);
   if (stale !== null) return failed(stale);
@@ -162,7 +173,7 @@ async function runToEnd(
   parts: DispatchParts,
   run: Run & { bodyHash: string },
   isDraining: () => boolean,
-): Promise<void> {
+): Promise<'stopped' | 'over'> {
   const { journal, ports, log } = parts;
   const { commandId, body } = run.command;
   const outcome = await parts.run(run);
@@ -170,7 +181,7 @@ async function runToEnd(
   if (outcome === 'stopped') {
     // What the end of the process stopped is carried on by the next one.
     if (isJournalled && !isDraining()) await journal.drop(commandId);
-    return;
+    return 'stopped';
   }
   log.info('command-settled', { commandId, ok: outcome.ok, code: outcome.ok ? null : outcome.error.code });
   ports.reach('before-settle-journal');
@@ -179,11 +190,12 @@ async function runToEnd(
     if (settled.ok) break;
     // C4: not told before it is written. The machine is as it is; a restart meanwhile looks and finds it so.
     log.error('outcome-waits-for-disk', { commandId, detail: settled.error.detail });
-    if (isDraining()) return;
+    if (isDraining()) return 'over';
     await sleep(ports.timers, JOURNAL_AGAIN_MS);
   }
   ports.reach('after-settle-journal');
   report(parts, run.command, outcome);
+  return 'over';
 }
 
 function report({ outbox, epoch }: DispatchParts, { commandId, body }: Command, outcome: CommandOutcome): void {

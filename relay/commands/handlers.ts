@@ -39,11 +39,13 @@ export type HandlerParts = {
   readonly makeIdentity: MakeIdentity;
   /** Absent: the gateway has this one relay, and its key never moves. */
   readonly keyring?: Keyring;
+  /** NodeStatus.period. Absent: the relay always leads. */
+  readonly period?: () => number;
 };
 
 export function createHandlers(parts: HandlerParts): Handlers {
   const { ports, log, dial, turns, ledger, site, makeIdentity, keyring = noKeyring } = parts;
-  const polls = createAccountPolls(ports, log);
+  const polls = createAccountPolls(ports, log, parts.period);
   return {
     'observe-account': observeAccount,
     'observe-inventory': observeInventory,

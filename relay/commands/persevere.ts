@@ -1,5 +1,6 @@
 // Unknown is not failed (C8): what may pass by itself is tried again until the command's deadline.
 import { fullJitter } from '../../shared/backoff.ts';
+import type { MaasFailureSeen } from '../../shared/observation.ts';
 import { err, type Result } from '../../shared/result.ts';
 import { sleep } from '../ports.ts';
 import { type CommandContext, type HandlerFailure, stopped } from './handler.ts';
@@ -12,9 +13,19 @@ export async function persevere<T>(
   context: CommandContext,
   work: () => Promise<Result<T, HandlerFailure>>,
 ): Promise<Result<T, HandlerFailure>> {
+  let told: string | null = null;
+  const tell = (failure: HandlerFailure | null): void => {
+    const code = failure?.code ?? null;
+    if (code === told) return;
+    told = code;
+    context.emit({ kind: 'trying-again', commandId: context.command.commandId, failure: seenOf(failure) });
+  };
   for (let tries = 0; ; tries += 1) {
     const result = await work();
+    if (result.ok) tell(null);
     if (result.ok || !mayPass(result.error)) return result;
+    // The first proves nothing (C11).
+    if (tries > 0) tell(result.error);
     if (!(await pause(context, tries, result.error))) return context.signal.aborted ? err(stopped) : result;
   }
 }
@@ -32,6 +43,11 @@ export function mayPass({ code }: HandlerFailure): boolean {
   return (
     code === 'MAAS_UNREACHABLE' || code === 'MAAS_BUSY' || code === 'MAAS_UNKNOWN_OUTCOME' || code === 'MAAS_BROKEN'
   );
+}
+
+function seenOf(failure: HandlerFailure | null): MaasFailureSeen | null {
+  if (failure === null) return null;
+  return { code: failure.code, detail: 'detail' in failure ? failure.detail.slice(0, 500) : '' };
 }
 
 /** What is told when the look after an unknown outcome did not succeed in time. */

@@ -42,7 +42,7 @@ export async function fillDocument(document: BootstrapDocument, sources: Sources
     'service-account-key': serviceAccount.privateKeyPem,
     'service-account-pub': serviceAccount.publicKeyPem,
     'join-token': token.value,
-    'ca-cert-hash': publicKeyHash(ca.certPem),
+    'ca-cert-hash': used.has('ca-cert-hash') ? publicKeyHash(ca.certPem) : '',
     'relay-pairing-code': relay.value['relay-pairing-code'],
     'relay-settings': relay.value['relay-settings'],
   };

@@ -1,6 +1,6 @@
 // The token that lets one machine enrol for one claim. It says what it is for and until when, and an HMAC over that with the
 // gateway's enrolment key proves it: every relay node of a gateway can check one, and none has to remember any.
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { type EpochMs, SystemId } from '../../shared/ids.ts';
@@ -36,7 +36,16 @@ export function readToken(key: Uint8Array, token: string): Result<Enrolment, 'un
 
 /** The prefix keeps this use of the key apart from any other. */
 function proofOf(key: Uint8Array, said: string): Uint8Array {
-  return createHmac('sha256', key).update(`slipway/enrol/1|${said}`).digest();
+  return createHmac('sha256', preparedOf(key)).update(`slipway/enrol/1|${said}`).digest();
+}
+
+/** Preparing a key costs Node four times the proof itself, and machines ask again and again. */
+const prepared = new WeakMap<Uint8Array, KeyObject>();
+
+function preparedOf(key: Uint8Array): KeyObject {
+  const known = prepared.get(key) ?? createSecretKey(key);
+  prepared.set(key, known);
+  return known;
 }
 
 /** RFC 4648, lower case, without padding. */

@@ -30,6 +30,8 @@ const MaasEvent = z
   });
 export type MaasEvent = z.infer<typeof MaasEvent>;
 
+const Listed = z.object({ events: z.array(MaasEvent) });
+
 export type EventPage = {
   /** Oldest first. */
   readonly events: MaasEvent[];
@@ -64,7 +66,7 @@ async function query(
     operation: 'events.query',
     path: 'events/',
     query: [['op', 'query'], ...filter],
-    answer: z.object({ events: z.array(MaasEvent) }),
+    answer: Listed,
   });
   return asked.ok ? ok(asked.value.events) : asked;
 }

@@ -24,6 +24,8 @@ export function signRequest(
   });
   const nonce = Array.from({ length: NONCE_LENGTH }, () => NONCE_ALPHABET[Math.floor(random() * 32)]).join('');
   oauth.getNonce = () => nonce;
+  // PLAINTEXT signs nothing of the request, and what it does not sign need not be put together.
+  oauth.getBaseString = () => '';
   oauth.getTimeStamp = () => Math.floor(at / 1000);
   return oauth.toHeader(oauth.authorize(request, { key: key.token, secret: key.secret })).Authorization;
 }

@@ -38,6 +38,9 @@ const READY_LIST_MS_MIN = 10_000;
 /** Of 1,000 events each; a MAAS that is further ahead is caught up by the full pass. */
 const EVENT_PAGES_MAX = 5;
 
+/** Said with the abort: without a reason Node makes an error with a stack trace, each time. */
+const WOKEN = 'woken';
+
 const IN_FLIGHT: ReadonlySet<MachineStatus> = new Set<MachineStatus>([
   'allocated',
   'deploying',
@@ -47,17 +50,22 @@ const IN_FLIGHT: ReadonlySet<MachineStatus> = new Set<MachineStatus>([
   'commissioning',
 ]);
 
-export function createAccountPoll(ports: Ports, log: Log): AccountPoll {
-  const poll = new Poll(ports, log);
+/** @param period as NodeStatus.period: what was told in an earlier one may not have counted, so a watch tells all anew */
+export function createAccountPoll(ports: Ports, log: Log, period: () => number = () => 0): AccountPoll {
+  const poll = new Poll(ports, log, period);
   return { watch: (client, watch) => poll.watch(client, watch), touched: (systemId) => poll.touched(systemId) };
 }
 
 class Poll {
   readonly #ports: Ports;
   readonly #log: Log;
+  readonly #period: () => number;
   readonly #watches = new Set<Watch>();
   readonly #seen = new Map<SystemId, MachineFacts | null>();
   readonly #told = new Map<Claim, string>();
+  #toldIn = 0;
+  /** The code each watch was told of MAAS; null: that it answers. */
+  readonly #toldOfMaas = new WeakMap<Watch, string | null>();
   readonly #hot = new Map<SystemId, number>();
   #client: MaasClient | null = null;
   #eventId: number | null = null;
@@ -68,20 +76,25 @@ class Poll {
   #running = false;
   #wake = new AbortController();
 
-  constructor(ports: Ports, log: Log) {
+  constructor(ports: Ports, log: Log, period: () => number) {
     this.#ports = ports;
     this.#log = log;
+    this.#period = period;
   }
 
   watch(client: MaasClient, watch: Watch): () => void {
+    // A new key or endpoint is tried at once, however long the old one has failed.
+    if (this.#client !== client) this.#passAtMs = Number.NEGATIVE_INFINITY;
     this.#client = client;
+    if (this.#toldIn !== this.#period()) this.#told.clear();
+    this.#toldIn = this.#period();
     this.#watches.add(watch);
-    if (this.#running) this.#wake.abort();
+    if (this.#running) this.#wake.abort(WOKEN);
     else void this.#run();
     return () => {
       this.#watches.delete(watch);
       this.#forgetUnwatched();
-      if (this.#watches.size === 0) this.#wake.abort();
+      if (this.#watches.size === 0) this.#wake.abort(WOKEN);
     };
   }
 
@@ -90,7 +103,7 @@ class Poll {
     this.#tellAgain(systemId);
     // And once more a little later: the first fact may overtake the command's own answer on its way up.
     this.#ports.timers.after(MAAS_POLL_BUSY_MS, () => this.#tellAgain(systemId));
-    this.#wake.abort();
+    this.#wake.abort(WOKEN);
   }
 
   /**
@@ -129,11 +142,23 @@ class Poll {
     if (passed.ok) {
       if (this.#failures > 0) this.#log.info('maas-answers-again', { after: this.#failures });
       this.#failures = 0;
-      return;
+      return this.#tellOfMaas(null);
     }
     this.#failures += 1;
+    // One lost answer proves nothing (C10).
+    if (this.#failures > 1) this.#tellOfMaas(passed.error);
     if (this.#failures === 1)
       this.#log.warn('maas-does-not-answer', { code: passed.error.code, detail: passed.error.detail });
+  }
+
+  #tellOfMaas(failure: MaasFailure | null): void {
+    const code = failure?.code ?? null;
+    const seen = failure === null ? null : { code: failure.code, detail: failure.detail.slice(0, 500) };
+    for (const watch of this.#watches) {
+      if (this.#toldOfMaas.get(watch) === code) continue;
+      this.#toldOfMaas.set(watch, code);
+      watch.emit({ kind: 'maas', failure: seen });
+    }
   }
 
   async #pass(client: MaasClient): Promise<Result<null, MaasFailure>> {

@@ -1,7 +1,7 @@
 // observe-cluster: stands until superseded (C6) and pushes what changes of a cluster's machines and of its Kubernetes.
 import type { ClusterAccess } from '../../shared/command.ts';
 import type { AccountId, SystemId } from '../../shared/ids.ts';
-import { err, ok } from '../../shared/result.ts';
+import { err } from '../../shared/result.ts';
 import { type CommandContext, type Handler, stopped } from '../commands/handler.ts';
 import type { Log } from '../log.ts';
 import type { Ports } from '../ports.ts';
@@ -16,17 +16,20 @@ export type AccountPolls = {
 };
 
 /** Bounded by the accounts of a gateway. */
-export function createAccountPolls(ports: Ports, log: Log): AccountPolls {
+export function createAccountPolls(ports: Ports, log: Log, period?: () => number): AccountPolls {
   const polls = new Map<AccountId, AccountPoll>();
   const of = (accountId: AccountId): AccountPoll => {
-    const poll = polls.get(accountId) ?? createAccountPoll(ports, log.with({ accountId }));
+    const poll = polls.get(accountId) ?? createAccountPoll(ports, log.with({ accountId }), period);
     polls.set(accountId, poll);
     return poll;
   };
   return { of, touched: (accountId, systemId) => of(accountId).touched(systemId) };
 }
 
-/** Fails only when it can't begin: the secret can't be opened, or the site forbids. A MAAS that is away is waited for. */
+/**
+ * Fails only when it can't begin: the secret can't be opened, or the site forbids. A MAAS that is away is waited for. It never
+ * succeeds: stopped is not settled, since the command may stand on at the relay that leads now.
+ */
 export function createObserveCluster(
   polls: AccountPolls,
   watchKubernetes: WatchKubernetes,
@@ -40,7 +43,7 @@ export function createObserveCluster(
     const kubernetes = access === null ? Promise.resolve() : watchKubernetes(access, context);
     await Promise.all([aborted(signal), kubernetes]);
     unwatch();
-    return signal.reason === 'the relay ends' ? err(stopped) : ok({ verb: 'observe-cluster' });
+    return err(stopped);
   };
 }
 

@@ -29,6 +29,8 @@ export type Lease = {
   readonly detach: () => void;
   readonly granted: (frame: Grant) => void;
   readonly refused: (frame: Extract<EdgeFrame, { type: 'lease-refused' }>) => void;
+  /** L8. Given back for good: this incarnation changes nothing any more. */
+  readonly end: () => void;
 };
 
 type State = {
@@ -41,6 +43,7 @@ type State = {
   send: ((frame: RelayFrame) => void) | null;
   holds: number;
   waiting: number;
+  isOver: boolean;
   cancelNext: () => void;
 };
 
@@ -56,7 +59,7 @@ export function createLease(
   const request = (): void => {
     state.cancelNext();
     if (state.send !== null && !isWanted() && says.releases) giveBack(state, isHeld());
-    if (state.send === null || !isWanted()) return;
+    if (state.send === null || !isWanted() || state.isOver) return;
     state.asked.push(clock.monotonicMs());
     state.cancelNext = timers.after(REQUEST_AGAIN_MS, request);
     state.send({ v: 1, type: 'lease-request', epoch: isHeld() ? state.epoch : null });
@@ -116,6 +119,11 @@ export function createLease(
       log.info('lease-refused', { retryAfterMs });
       next(Math.max(retryAfterMs, 100));
     },
+    end: () => {
+      state.isOver = true;
+      state.cancelNext();
+      if (says.releases) giveBack(state, isHeld());
+    },
   };
 }
 
@@ -129,6 +137,7 @@ function beforeAnyLease(): State {
     send: null,
     holds: 0,
     waiting: 0,
+    isOver: false,
     cancelNext: () => {},
   };
 }
@@ -143,7 +152,7 @@ function giveBack(state: State, isHeld: boolean): void {
 /** False for an answer that nobody asked for, and for one of an older epoch. */
 function take(state: State, { epoch, durationMs, guards }: Grant, nowMs: number): boolean {
   const askedAtMs = state.asked.shift();
-  if (askedAtMs === undefined || epoch < (state.epoch ?? 0)) return false;
+  if (askedAtMs === undefined || state.isOver || epoch < (state.epoch ?? 0)) return false;
   state.epoch = epoch;
   // L2. The edge counts longer, and from its answer.
   state.heldUntilMs = askedAtMs + Math.min(LEASE_RELAY_MS, durationMs);

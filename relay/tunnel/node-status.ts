@@ -10,6 +10,8 @@ export type OwnStatus = Pick<Extract<RelayFrame, { type: 'node-status' }>, 'seal
 export type NodeStatus = {
   /** The last word of the edge; before any, a relay counts as the only one. While the tunnel is down it stands. */
   readonly standing: () => Standing;
+  /** Another number after each session that began and each lead that was lost: what was told before may not have counted (L7). */
+  readonly period: () => number;
   /** Tells the edge again if what is told has changed. */
   readonly changed: () => void;
   readonly attach: (send: (frame: RelayFrame) => void) => void;
@@ -21,6 +23,7 @@ export function createNodeStatus(own: () => OwnStatus, clock: Clock, log: Log): 
   let standing: Standing = { state: 'active', leader: true, peers: [] };
   let send: ((frame: RelayFrame) => void) | null = null;
   let told = '';
+  let period = 0;
   const tell = (): void => {
     const status = own();
     const text = JSON.stringify(status);
@@ -30,9 +33,11 @@ export function createNodeStatus(own: () => OwnStatus, clock: Clock, log: Log): 
   };
   return {
     standing: () => standing,
+    period: () => period,
     changed: tell,
     attach: (sender) => {
       send = sender;
+      period += 1;
       told = '';
       tell();
     },
@@ -40,6 +45,7 @@ export function createNodeStatus(own: () => OwnStatus, clock: Clock, log: Log): 
       send = null;
     },
     take: ({ state, leader, peers }) => {
+      if (!leader) period += 1;
       const isNew = state !== standing.state || leader !== standing.leader;
       standing = { state, leader, peers };
       if (isNew) log.info('standing', { state, leader, peers: peers.join(' ') });

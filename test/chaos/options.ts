@@ -7,7 +7,7 @@ export const CHAOS_HELP = `npm run chaos -- [options]
 
 Runs Slipway's processes on this machine, the relay and workerd each as one of its own, makes and deletes clusters all the
 time, and kills, stops, cuts, fills and tears meanwhile. The lab's book of MAAS calls then tells whether anything leaked or was
-taken twice. Exits 1 if so, or if a cluster never came to its end.
+taken twice. Exits 1 if so, if a cluster never came to its end, or if one stood still for more than a minute after a blow.
 
 Options
   --relay-kills N      SIGKILLs of the relay (default 20)

@@ -36,6 +36,8 @@ const ALLOWED: Readonly<Record<string, 'public' | 'setup-secret' | readonly Role
   'GET /v1/cluster-profiles/{profileId}': ROLES,
   'DELETE /v1/cluster-profiles/{profileId}': ['tenant-admin', 'project-admin'],
   'POST /v1/clusters': ['tenant-admin', 'project-admin', 'project-editor'],
+  'POST /v1/clusters/plan': ['tenant-admin', 'project-admin', 'project-editor'],
+  'POST /v1/clusters/{clusterId}/plan': ['tenant-admin', 'project-admin', 'project-editor'],
   'GET /v1/clusters': ROLES,
   'GET /v1/clusters/{clusterId}': ROLES,
   'GET /v1/clusters/{clusterId}/timeline': ROLES,

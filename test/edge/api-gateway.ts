@@ -54,15 +54,16 @@ export async function connectGateway(key: string, name: string): Promise<ApiGate
   };
 }
 
-/** Answers the next command of this verb; others that come meanwhile stay unanswered. */
+/** Answers the next command of this verb (that a caller of the API waits for, if `asked`); others that come meanwhile stay unanswered. */
 export async function answerNext(
   { relay, node }: ApiGateway,
   verb: Verb,
   outcome: CommandOutcome | ((command: Command) => CommandOutcome),
+  asked = false,
 ): Promise<Command> {
   for (;;) {
     const { commands } = await relay.delivered(node);
-    const command = commands.find((one) => one.body.verb === verb);
+    const command = commands.find((one) => one.body.verb === verb && (!asked || one.clusterId === null));
     if (command === undefined) continue;
     const { commandId } = command;
     relay.send({ type: 'receipt', commandIds: [commandId] });

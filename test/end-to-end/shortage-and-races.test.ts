@@ -4,9 +4,11 @@ import { describe, expect, test } from 'vitest';
 import { allocateById, release } from '../../relay/maas/machines.ts';
 import { createUndiciTransport } from '../../relay/maas/undici-transport.ts';
 import { Claim } from '../../shared/claim.ts';
+import { ClusterPlan } from '../../shared/cluster-plan.ts';
 import { SystemId } from '../../shared/ids.ts';
 import { LAB_ADMIN, LAB_USER } from '../lab/lab.ts';
 import { clientOver } from '../relay-maas/lab-site.ts';
+import { ApiProblem } from '../support/api-client.ts';
 import { until } from '../support/until.ts';
 import { breachesOf } from './claims.ts';
 import { POOLS, type Scene, withScene } from './scene.ts';
@@ -19,6 +21,7 @@ describe.concurrent('a cluster', () => {
   test('that no machine fits stays pending, holds nothing, and names what excludes them', () =>
     withScene({ machines: 3 }, async (scene) => {
       const pools = ONE.map((pool) => ({ ...pool, placement: { tags: ['gpu'] }, minimums: { memoryMiB: 8_192 } }));
+      await expectPlanned(scene, pools);
       const cluster = await scene.create('picky', { pools });
       const wait = await scene.waitingFor(cluster.id, 'no-matching-machine');
       expect(wait.sentence).toContain('Pool cp needs 1 machine: 3 Ready → 0 tag gpu.');
@@ -88,6 +91,20 @@ describe.concurrent('a cluster', () => {
       expect(breachesOf(scene.lab.history, [cluster.id])).toEqual([]);
     }));
 });
+
+/** The dry run says the same before anything is asked for, and names machines when some fit; it takes none. */
+async function expectPlanned(scene: Scene, pools: readonly Readonly<Record<string, unknown>>[]): Promise<void> {
+  const spec = { name: 'picky', profileId: 'pro_maas', accountId: scene.account.id };
+  const short = await scene.api.raw(ClusterPlan, 'POST', '/clusters/plan', { ...spec, pools }).catch((error) => error);
+  if (!(short instanceof ApiProblem)) throw new Error('a plan that no machine fits was answered');
+  expect([short.problem.status, short.problem.code]).toEqual([409, 'NO_MATCHING_MACHINE']);
+  expect(short.problem.detail).toContain('3 Ready → 0 tag gpu');
+  const plan = await scene.api.raw(ClusterPlan, 'POST', '/clusters/plan', { ...spec, pools: ONE });
+  expect(plan.slots).toMatchObject([
+    { slot: 'cp-0', held: false, machine: { systemId: expect.stringMatching(/^m0000/) } },
+  ]);
+  expect(heldMachines(scene)).toEqual([]);
+}
 
 const rival = (scene: Scene) =>
   clientOver({

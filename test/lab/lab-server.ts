@@ -5,7 +5,7 @@ import { answerControl, type Control } from './control.ts';
 import { HTML_502 } from './faults.ts';
 import { claimOf, type HistoryEntry, shownParameters } from './history.ts';
 import { fateOf } from './maas/fates.ts';
-import { type Answer, html, text } from './maas/http/answer.ts';
+import { type Answer, html, text, wireBody } from './maas/http/answer.ts';
 import { API_PREFIX, type MaasApi, prepareCall } from './maas/http/maas-api.ts';
 import { type LabRequest, readRequest } from './maas/http/request.ts';
 import { appendBounded } from './maas/region.ts';
@@ -96,5 +96,5 @@ function send(response: ServerResponse, answer: Answer): void {
   response.statusCode = answer.status;
   if (answer.contentType !== null) response.setHeader('Content-Type', answer.contentType);
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
-  response.end(answer.body);
+  response.end(wireBody(answer));
 }

@@ -6,7 +6,7 @@ import { SystemId } from '../../shared/ids.ts';
 import type { MachineFacts } from '../../shared/machine.ts';
 import { aCluster, aMachine, anInventory, type ClusterBuilder, machines } from '../support/builders.ts';
 
-const needs = (builder: ClusterBuilder): SlotNeed[] => slotsOf(builder.accepted().spec);
+const needs = (builder: ClusterBuilder): SlotNeed[] => [...slotsOf(builder.accepted().spec)];
 const supply = (list: MachineFacts[], more: Partial<MachineSupply> = {}): MachineSupply => ({
   machines: list,
   architecture: 'amd64',

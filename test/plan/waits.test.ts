@@ -60,6 +60,20 @@ describe('waits', () => {
     expect(world.view.machines.map(({ attempt }) => attempt)).toEqual([1, 1]);
   });
 
+  test('[WA2] a deadline stands still while the gateway is away', () => {
+    const world = new World(machines(4)).create(small());
+    const deadline = () => world.view.waitingOn.find(({ slot }) => slot === 'cp-0')?.deadlineAt ?? 0;
+    world.run(() => world.view.machines.every(({ phase }) => phase === 'deploying'));
+    const before = deadline();
+    world.intercept = (event) => event.kind === 'observed';
+    tunnel(world, false);
+    world.pass(TEST_WAITS.deployDeadlineMs * 2);
+    tunnel(world, true);
+    expect(deadline()).toBe(before + TEST_WAITS.deployDeadlineMs * 2);
+    world.run(() => world.view.machines.some(({ slot, attempt }) => slot === 'cp-0' && attempt === 2));
+    expect(world.now).toBeGreaterThanOrEqual(before + TEST_WAITS.deployDeadlineMs * 2);
+  });
+
   test('[CL5] what fails for a while is tried again, ever more slowly, and the wait says why', () => {
     const world = new World(machines(4));
     let down = true;

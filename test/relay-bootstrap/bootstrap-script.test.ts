@@ -179,8 +179,9 @@ describe('a machine', () => {
   test('cut short, goes on where it was, with the clean-up of the step that was cut', async () => {
     const bench = await relay();
     const machine = await machineOf(bench);
+    const key = { path: join(machine.folder, 'etc/pki/ca.key'), mode: '0600' as const, content: '{{secret:ca-key}}' };
     const steps = [
-      { name: 'once', script: 'kubeadm once', timeoutSeconds: 10 },
+      { name: 'once', script: `kubeadm once; rm ${key.path}`, timeoutSeconds: 10 },
       {
         name: 'cut',
         script: 'kubeadm join; [ -e "$SLIPWAY_TEST/go" ] || sleep 60',
@@ -188,7 +189,7 @@ describe('a machine', () => {
         beforeRetry: 'kubeadm reset',
       },
     ];
-    void give(bench, aDocument({ files: [], steps }));
+    void give(bench, aDocument({ files: [key], steps }));
     const { ended, kill } = machine.start();
     await until(async () => (await machine.calls()).includes('kubeadm join'));
     kill();
@@ -202,6 +203,8 @@ describe('a machine', () => {
       'kubeadm join',
     ]);
     expect(stepsOf(bench.facts).at(-1)).toBe('bootstrap succeeded 1 0');
+    // [CP11] What a step removed is not placed again.
+    expect(await machine.read('etc/pki/ca.key')).toBeNull();
   });
 
   test('tries the next relay when one is silent', async () => {

@@ -49,16 +49,26 @@ const counted: MaasTransport = async (request) => {
 };
 const maas = () => clientOver({ endpoint: lab.url, apiKey: lab.userKey, transport: counted });
 
-function watching() {
+/** What each watch was told of MAAS; its other facts stand in the list by which it is found here. */
+const saidOfMaas = new WeakMap<ClusterFact[], string[]>();
+const ofMaas = (facts: ClusterFact[]) => saidOfMaas.get(facts) ?? [];
+
+function watching(period = () => 0) {
   const { log, lines } = testLog();
-  const poll = createAccountPoll(hurriedPorts(), log);
-  const client = maas();
+  const poll = createAccountPoll(hurriedPorts(), log, period);
+  const first = maas();
   return {
     poll,
     lines,
-    watch: (machines: { claim: typeof CLAIM; systemId: typeof one }[], inventory = false) => {
+    watch: (machines: { claim: typeof CLAIM; systemId: typeof one }[], inventory = false, client = first) => {
       const facts: ClusterFact[] = [];
-      stops.push(poll.watch(client, { machines, inventory, emit: (fact) => void facts.push(fact) }));
+      const ofMaas: string[] = [];
+      saidOfMaas.set(facts, ofMaas);
+      const emit = (fact: ClusterFact) => {
+        if (fact.kind === 'maas') ofMaas.push(fact.failure?.code ?? 'answers');
+        else facts.push(fact);
+      };
+      stops.push(poll.watch(client, { machines, inventory, emit }));
       return facts;
     },
   };
@@ -78,6 +88,25 @@ test('tells how a machine is at once, each change after it, and nothing twice', 
   await expect.poll(() => told(facts).at(-1)).toBe('ready not ours');
   const texts = facts.map((fact) => JSON.stringify(fact));
   expect(new Set(texts).size).toBe(texts.length);
+});
+
+test('[L7] a watch after the lead was lost tells again what was told before; one that follows another does not', async () => {
+  await allocateById(maas(), { systemId: one, claim: CLAIM });
+  let period = 1;
+  const { watch } = watching(() => period);
+  const first = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => told(first)).toEqual(['allocated']);
+  const end = () => {
+    for (const stop of stops.splice(0)) stop();
+  };
+  end();
+  const second = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => ofMaas(second)).toEqual(['answers']);
+  expect(told(second)).toEqual([]);
+  end();
+  period += 1;
+  const third = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => told(third)).toEqual(['allocated']);
 });
 
 test('a machine that is somebody else’s is told without its facts', async () => {
@@ -124,6 +153,39 @@ test('tells again of a machine that a command touched, though it looks as before
   await expect.poll(() => told(facts)).toEqual(['allocated']);
   poll.touched(one);
   await expect.poll(() => told(facts), { timeout: 5_000 }).toEqual(['allocated', 'allocated', 'allocated']);
+});
+
+test('[C10] tells each watch how MAAS is, not of one lost answer, and of an outage once', async () => {
+  const { watch } = watching();
+  const first = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => ofMaas(first)).toEqual(['answers']);
+  isAway = true;
+  await expect.poll(() => ofMaas(first), { timeout: 5_000 }).toEqual(['answers', 'MAAS_UNREACHABLE']);
+  const later = watch([{ claim: OTHER, systemId: two }]);
+  await expect.poll(() => ofMaas(later), { timeout: 5_000 }).toEqual(['MAAS_UNREACHABLE']);
+  isAway = false;
+  await expect.poll(() => ofMaas(later), { timeout: 5_000 }).toEqual(['MAAS_UNREACHABLE', 'answers']);
+  expect(ofMaas(first)).toEqual(['answers', 'MAAS_UNREACHABLE', 'answers']);
+});
+
+test('[C10] a failure that is over with the next pass is not told', async () => {
+  const { watch, lines } = watching();
+  isAway = true;
+  const facts = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => lines.length).toBe(1);
+  isAway = false;
+  await expect.poll(() => ofMaas(facts), { timeout: 5_000 }).toEqual(['answers']);
+});
+
+test('[C10] a revoked key is told, and a new one is tried at once', async () => {
+  const { watch } = watching();
+  const facts = watch([{ claim: CLAIM, systemId: one }]);
+  await expect.poll(() => ofMaas(facts)).toEqual(['answers']);
+  lab.faults.denyKey(lab.userKey);
+  await expect.poll(() => ofMaas(facts), { timeout: 5_000 }).toEqual(['answers', 'MAAS_UNAUTHORIZED']);
+  const renewed = watch([], false, clientOver({ endpoint: lab.url, apiKey: lab.adminKey, transport: counted }));
+  await expect.poll(() => ofMaas(renewed)).toEqual(['answers']);
+  expect(ofMaas(facts).at(-1)).toBe('answers');
 });
 
 test('waits for a MAAS that is away, says so once, and goes on', async () => {

@@ -5,6 +5,7 @@ import type { Failpoint } from '../../relay/failpoint.ts';
 import type { MaasClient } from '../../relay/maas/client.ts';
 import type { Ports } from '../../relay/ports.ts';
 import type { Command } from '../../shared/command.ts';
+import type { ClusterFact } from '../../shared/observation.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { testLog } from './memory-ports.ts';
 
@@ -18,7 +19,11 @@ export function hurriedPorts(reach: (point: Failpoint) => void = () => {}): Port
   };
 }
 
-export type TestContext = CommandContext & { readonly changes: string[]; readonly reached: Failpoint[] };
+export type TestContext = CommandContext & {
+  readonly changes: string[];
+  readonly reached: Failpoint[];
+  readonly facts: ClusterFact[];
+};
 
 export function handlerContext(
   command: Command,
@@ -27,6 +32,7 @@ export function handlerContext(
 ): TestContext {
   const changes: string[] = [];
   const reached: Failpoint[] = [];
+  const facts: ClusterFact[] = [];
   return {
     command,
     ports: hurriedPorts((point) => void reached.push(point)),
@@ -41,8 +47,9 @@ export function handlerContext(
       if (may.ok) changes.push(intent);
       return may;
     },
-    emit: () => {},
+    emit: (fact) => void facts.push(fact),
     changes,
     reached,
+    facts,
   };
 }

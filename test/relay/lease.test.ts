@@ -128,6 +128,21 @@ test('[L2] a lease that is needed no more is given back in so many words, and no
   expect(sent).toHaveLength(2);
 });
 
+test('[L8] a relay that ends gives the lease back, and asks for none and takes none any more', async () => {
+  const { ports, held, sent, ensure, grant } = lease({ releases: true });
+  held.hold(true);
+  await ports.advance(0);
+  grant();
+  held.end();
+  expect(sent.at(-1)).toEqual({ v: 1, type: 'lease-release', epoch: 1 });
+  expect(held.epoch()).toBeNull();
+  ensure('a');
+  await ports.advance(60_000);
+  expect(sent).toHaveLength(2);
+  grant();
+  expect(held.epoch()).toBeNull();
+});
+
 test('[L1] [L6] a leader with others standing by keeps the lease while anything is under way; alone or standing by it does not', async () => {
   const { ports, held, sent, grant } = lease({ releases: true });
   let standing: Standing = { state: 'active', leader: true, peers: [] };

@@ -57,7 +57,7 @@ export async function runCrashPoints({ workload, threads, pairs, json }: CrashOp
 }
 
 function jobFor(workload: Workload, plan: readonly CrashPlan[], recordPoints: boolean): Job {
-  return { seed: SEED_OF[workload], workload, withFaults: false, plan: [...plan], recordPoints };
+  return { seed: SEED_OF[workload], workload, withFaults: false, plan: [...plan], recordPoints, bias: null };
 }
 
 function plansFor({ kind }: CrashPoint, point: number): CrashPlan[] {

@@ -5,19 +5,29 @@ import type { Job, JobAnswer } from './job.ts';
 /** Jobs under way in one thread: so that none waits for the other side. */
 const AHEAD = 2;
 
-/**
- * Runs all of `jobs`. `onAnswer` may answer 'stop': then no further job is begun.
- * @param mutant what the threads' sources are changed by; null: as shipped
- */
+/** Runs all of `jobs`, seeds of the simulator. @param mutant what the threads' sources are changed by; null: as shipped */
 export function runJobs(
   jobs: Iterable<Job>,
   threads: number,
   mutant: string | null,
   onAnswer: (answer: JobAnswer) => 'stop' | 'go on',
 ): Promise<void> {
+  return runIn({ file: new URL('./seed-worker.ts', import.meta.url), data: { mutant } }, jobs, threads, onAnswer);
+}
+
+/**
+ * Runs all of `jobs` in threads of `worker`, which answers each message with one. `onAnswer` may answer 'stop': then no further
+ * job is begun.
+ */
+export function runIn<J, A>(
+  worker: { readonly file: URL; readonly data: unknown },
+  jobs: Iterable<J>,
+  threads: number,
+  onAnswer: (answer: A) => 'stop' | 'go on',
+): Promise<void> {
   const waiting = jobs[Symbol.iterator]();
   let stopped = false;
-  const next = (): Job | null => {
+  const next = (): J | null => {
     const taken = stopped ? null : waiting.next();
     return taken === null || taken.done === true ? null : taken.value;
   };
@@ -26,22 +36,22 @@ export function runJobs(
       { length: threads },
       () =>
         new Promise<void>((resolve, reject) => {
-          const worker = new Worker(new URL('./seed-worker.ts', import.meta.url), { workerData: { mutant } });
+          const thread = new Worker(worker.file, { workerData: worker.data });
           let under = 0;
           const give = (): void => {
             for (; under < AHEAD; under += 1) {
               const job = next();
               if (job === null) break;
-              worker.postMessage(job);
+              thread.postMessage(job);
             }
-            if (under === 0) void worker.terminate().then(() => resolve());
+            if (under === 0) void thread.terminate().then(() => resolve());
           };
-          worker.on('message', (answer: JobAnswer) => {
+          thread.on('message', (answer: A) => {
             under -= 1;
             if (!stopped && onAnswer(answer) === 'stop') stopped = true;
             give();
           });
-          worker.on('error', reject);
+          thread.on('error', reject);
           give();
         }),
     ),

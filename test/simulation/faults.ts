@@ -1,5 +1,6 @@
 // Which faults a seed suffers. Each seed draws its own rates (swarm testing): many seeds lack many kinds altogether, so that
 // one kind does not hide another. All of them end at `until`; what follows is the quiet phase.
+import type { Bias } from './bias.ts';
 import { type Random, randomOf } from './prng.ts';
 
 /** Decided at each chance, by a rate. */
@@ -76,18 +77,23 @@ export class Faults {
   until: number;
   /** When the last fault fired. */
   lastAt: number;
+  /** Of requests that MAAS takes its time with. */
+  readonly lateRequestMs: readonly [number, number];
 
-  constructor(seed: number, now: () => number, until: number, withFaults: boolean) {
+  constructor(seed: number, now: () => number, until: number, withFaults: boolean, bias: Bias | null = null) {
     this.#random = randomOf(seed, 'faults');
     this.#now = now;
     this.until = until;
     this.lastAt = now();
+    this.lateRequestMs = bias?.lateRequestMs ?? [1_000, 29_000];
     const swarm = randomOf(seed, 'swarm');
     const mild = swarm.fraction();
     for (const [kind, highest] of entriesOf(CHANCES)) {
       const isUsed = swarm.chance(0.35);
       const rate = highest * swarm.fraction() * (0.25 + 0.75 * mild);
-      if (withFaults && isUsed) this.#rates.set(kind, rate);
+      if (withFaults && isUsed && bias?.only !== true) this.#rates.set(kind, rate);
+      const biased = bias?.rates?.[kind];
+      if (biased !== undefined) this.#rates.set(kind, biased);
     }
   }
 

@@ -9,6 +9,7 @@ import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
 import type { Machine } from '../lab/maas/machine.ts';
 import type { ClusterRecord } from './edge.ts';
 import type { MaasAudit } from './maas-audit.ts';
+import { StandingAudit } from './standing-audit.ts';
 import { isTerminal, type StandingWish } from './wishes.ts';
 import { MAAS_USER, type World } from './world.ts';
 
@@ -21,19 +22,22 @@ export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
 export class Invariants {
   readonly #world: World;
   readonly #audit: MaasAudit;
+  readonly #standing: StandingAudit;
   #transitions = 0;
   #commits = 0;
 
   constructor(world: World, audit: MaasAudit) {
     this.#world = world;
     this.#audit = audit;
+    this.#standing = new StandingAudit(world);
     world.edge.onState = (record, before) => this.#onState(record, before);
   }
 
   /** After every event. What can't have changed is not looked at again. */
   checkNow(): void {
     const { region, edge } = this.#world;
-    const commits = [...edge.clusters.values()].reduce((sum, { commits: count }) => sum + count, 0);
+    let commits = 0;
+    for (const cluster of edge.clusters.values()) commits += cluster.commits;
     if (region.transitions.length !== this.#transitions || commits !== this.#commits) {
       this.#transitions = region.transitions.length;
       this.#commits = commits;
@@ -47,6 +51,7 @@ export class Invariants {
     this.i3NothingLeakedNothingLost();
     this.i13CatalogueIsAProjection();
     this.i17QueuesAreBounded();
+    this.#standing.checkQuiet();
     this.i19EverythingIsTerminal(wishes);
   }
 
@@ -146,6 +151,7 @@ export class Invariants {
     this.i10NoRevival(record, before, state);
     this.i11ReadyIsKubernetesWord(state);
     this.i12OneMemberAtATime(state);
+    this.i12QuorumIsNotGivenAway(record, before, state);
     this.#audit.committed(record, state);
   }
 
@@ -158,6 +164,11 @@ export class Invariants {
       this.#violate('I10', `${record.id} is ${state.intent.kind} again after ${before.intent.kind}`);
     if (before.deletedAt !== null && state.deletedAt === null)
       this.#violate('I10', `${record.id} is back from the dead`);
+    for (const { claim, leaving } of before.machines) {
+      const now = state.machines.find((machine) => machine.claim === claim);
+      if (leaving === null || now === undefined || now.leaving?.since === leaving.since) continue;
+      this.#violate('I10', `${claim} was given up and ${now.leaving === null ? 'is back' : 'is given up anew'}`);
+    }
   }
 
   i11ReadyIsKubernetesWord(state: ClusterState): void {
@@ -175,6 +186,20 @@ export class Invariants {
         role === 'control-plane' && document !== null && readyAt === null && leaving === null,
     );
     if (joining.length > 1) this.#violate('I12', `${joining.map(({ slot }) => slot).join(' and ')} join at once`);
+  }
+
+  /** By what is known of etcd: a member that goes leaves a quorum of those that stay (CP7). etcd itself would refuse, late. */
+  i12QuorumIsNotGivenAway(record: ClusterRecord, before: ClusterState | null, state: ClusterState): void {
+    if (before === null || state.intent.kind !== 'present' || state.etcd === null) return;
+    const voters = state.etcd.members.filter(({ learner }) => !learner);
+    for (const { claim, held, leaving } of state.machines) {
+      const known = before.machines.find((machine) => machine.claim === claim);
+      if (leaving === null || leaving.memberRemoved || known === undefined || known.leaving !== null) continue;
+      const left = voters.filter(({ name }) => name !== held?.hostname);
+      const healthy = left.filter((member) => member.healthy).length;
+      if (left.length > 0 && healthy < Math.floor(left.length / 2) + 1)
+        this.#violate('I12', `${record.id} gives up ${claim} with ${healthy} of ${left.length} members healthy`);
+    }
   }
 
   #noAddressLeaked(): void {

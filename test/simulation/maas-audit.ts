@@ -6,6 +6,7 @@ import { decodeJournal } from '../../relay/journal-record.ts';
 import type { LogFields } from '../../relay/log.ts';
 import { type CommandId, isMutation } from '../../shared/command.ts';
 import { ClusterId } from '../../shared/ids.ts';
+import { LEASE_MS } from '../../shared/limits.ts';
 import { EdgeFrame, RelayFrame } from '../../shared/tunnel-frame.ts';
 import { lastOf } from '../lab/maas/fields.ts';
 import type { ClusterRecord } from './edge.ts';
@@ -35,6 +36,9 @@ export class MaasAudit {
   readonly #settled = new Map<string, Map<CommandId, string>>();
   readonly #generations = new Map<string, Map<ClusterId, number>>();
   readonly #joins = new Map<string, number>();
+  /** The newest epoch that the edge has granted, and when the edge last forgot how long a lease runs. */
+  #granted = 0;
+  #forgotAt = Number.NEGATIVE_INFINITY;
 
   constructor(world: World) {
     this.#world = world;
@@ -43,6 +47,12 @@ export class MaasAudit {
     world.onJournal = (node, generationOf) => this.#i6NothingFalls(node, generationOf);
     world.edge.onFrame = (process, direction, text) => this.#onFrame(process, direction, text);
     world.edge.onLog = (where, record) => this.#onEdgeLog(where, record);
+    const { gateway } = world.edge;
+    const lost = gateway.onLost;
+    gateway.onLost = () => {
+      this.#forgotAt = world.timeline.now;
+      lost();
+    };
   }
 
   nodeOpened(node: RelayNode): void {
@@ -82,12 +92,15 @@ export class MaasAudit {
 
   #onLog(node: RelayNode, process: RelayProcess, event: string, fields: LogFields): void {
     if (event === 'lease-granted') this.#epochs.set(process, Number(fields.epoch));
+    if (event === 'tunnel-refused-frame')
+      this.#world.site.violate('T9', `${node.name} can't read what the edge says: ${String(fields.reason)}`);
     if (event === 'command-bug' || event === 'tunnel-bug')
       this.#world.site.violate('bug', `${node.name}: ${String(fields.stack ?? fields.reason)}`);
     if (event !== 'change') return;
     const intents = this.#intents.get(process) ?? new Map<string, Intent>();
     this.#intents.set(process, intents);
     const epoch = this.#epochs.get(process) ?? 0;
+    this.#i5OneHolder(process, epoch, String(fields.intent));
     intents.set(String(fields.intent), { commandId: String(fields.commandId), epoch, at: this.#world.timeline.now });
   }
 
@@ -155,6 +168,15 @@ export class MaasAudit {
     this.#subjects.set(subject, Math.max(newest, intent.epoch));
   }
 
+  /** L2: who is about to change something has the lease, and nobody was given a newer one. L3 covers an edge that was lost. */
+  #i5OneHolder(process: RelayProcess, epoch: number, intent: string): void {
+    if (epoch >= this.#granted || this.#world.timeline.now < this.#forgotAt + LEASE_MS) return;
+    this.#world.site.violate(
+      'I5',
+      `${process.name} does ${intent} under epoch ${epoch}, and ${this.#granted} is granted`,
+    );
+  }
+
   #i6NothingFalls(node: RelayNode, generationOf: (clusterId: ClusterId) => number): void {
     if (node.wasDamaged) return;
     for (const [clusterId, highest] of this.#generations.get(node.name) ?? []) {
@@ -168,6 +190,7 @@ export class MaasAudit {
     if (direction === 'up' && text.includes('"report"')) this.#i7SameAnswer(process, text);
     if (direction === 'up' && text.includes('"hello"')) this.#joinRises(process, text);
     if (direction === 'down' && text.includes('"report-ack"')) this.#i8AckedIsStored(text);
+    if (direction === 'down' && text.includes('"lease"')) this.#leaseGranted(text);
   }
 
   /** What the journal holds is what is told, and a change is told only when the journal holds it (C4). */
@@ -194,6 +217,11 @@ export class MaasAudit {
     this.#joins.set(process.name, Math.max(last, frame.data.joinCounter));
   }
 
+  #leaseGranted(text: string): void {
+    const frame = EdgeFrame.safeParse(JSON.parse(text));
+    if (frame.success && frame.data.type === 'lease') this.#granted = Math.max(this.#granted, frame.data.epoch);
+  }
+
   /** The cluster has committed what the gateway acknowledges. */
   #i8AckedIsStored(text: string): void {
     const frame = EdgeFrame.safeParse(JSON.parse(text));
@@ -209,6 +237,8 @@ export class MaasAudit {
   #onEdgeLog(where: string, record: Record<string, unknown>): void {
     if (record.event === 'invariant-broken')
       this.#world.site.violate('check-state', `${where}: ${String(record.broken)}`);
+    if (record.event === 'tunnel-bad-frame')
+      this.#world.site.violate('T9', `the edge can't read what a relay says: ${String(record.reason)}`);
     if (record.event === 'command-changed') this.#world.site.violate('C2', `${where}: ${String(record.commandId)}`);
     if (record.event === 'tunnel-clone-detected' && !this.#world.nodes.some(({ wasDamaged }) => wasDamaged))
       this.#world.site.violate('I6', `the gateway takes a relay for a clone: ${JSON.stringify(record)}`);

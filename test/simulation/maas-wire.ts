@@ -4,7 +4,7 @@ import type { MaasAnswer, MaasRequest, TransportFailure } from '../../relay/maas
 import { err, ok, type Result } from '../../shared/result.ts';
 import { HTML_502 } from '../lab/faults.ts';
 import { type Fields, fieldsFrom, NO_FIELDS } from '../lab/maas/fields.ts';
-import type { Answer } from '../lab/maas/http/answer.ts';
+import { type Answer, wireBody } from '../lab/maas/http/answer.ts';
 import { type MaasApi, prepareCall } from '../lab/maas/http/maas-api.ts';
 import type { LabRequest } from '../lab/maas/http/request.ts';
 import { drainMicrotasks } from './microtasks.ts';
@@ -60,7 +60,9 @@ export class MaasWire {
       if (this.isAway || faults.strikes('maas-never-sent'))
         return end(network.between(1, 3_000), err({ code: 'NEVER_SENT', detail: 'connect ECONNREFUSED (simulated)' }));
       if (faults.strikes('maas-request-lost')) return;
-      const travelMs = faults.strikes('maas-reordered') ? network.between(1_000, 29_000) : network.between(2, 20);
+      const travelMs = faults.strikes('maas-reordered')
+        ? network.between(...faults.lateRequestMs)
+        : network.between(2, 20);
       timeline.after(travelMs, () => {
         this.#serve(process, request, (reply) => {
           if (reply === null || faults.strikes('maas-answer-lost')) return this.#hangUp(process, end);
@@ -125,8 +127,12 @@ function replyOf(answer: Answer): Reply {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(answer.headers)) headers[name.toLowerCase()] = value;
   if (answer.contentType !== null) headers['content-type'] = answer.contentType;
-  const body = typeof answer.body === 'string' ? answer.body : Buffer.from(answer.body).toString('utf8');
-  return { status: answer.status, headers, body };
+  const body = wireBody(answer, 0);
+  return {
+    status: answer.status,
+    headers,
+    body: typeof body === 'string' ? body : Buffer.from(body).toString('utf8'),
+  };
 }
 
 function labRequest(request: MaasRequest): LabRequest {

@@ -46,7 +46,12 @@ async function main(): Promise<boolean> {
       json: values.json,
     });
   if (values.soak)
-    return runSoak({ days: Number(values.days), seeds: Number(values.seeds ?? 1), start: Number(values.start) });
+    return runSoak({
+      days: Number(values.days),
+      seeds: Number(values.seeds ?? 1),
+      start: Number(values.start),
+      threads,
+    });
   return runMany({ seeds: Number(values.seeds ?? 100), start: Number(values.start), threads, json: values.json });
 }
 

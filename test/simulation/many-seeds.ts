@@ -29,7 +29,8 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
   const hashes = new Map<number, string>();
   const faults = new Map<string, number>();
   const edges = new Map<string, number>();
-  await runJobs([...new Set([...old, ...fresh])].map(stormOf), threads, null, ({ result }) => {
+  const jobs = [...new Set([...old, ...fresh])].map((seed) => stormOf(seed));
+  await runJobs(jobs, threads, null, ({ result }) => {
     sum.events += result.events;
     hashes.set(result.seed, result.hash);
     for (const kind of Object.keys(result.faults)) faults.set(kind, (faults.get(kind) ?? 0) + 1);

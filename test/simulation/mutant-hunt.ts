@@ -2,52 +2,73 @@
 
 import { runJobs } from './crew.ts';
 import { stormOf } from './job.ts';
-import { corpus } from './many-seeds.ts';
+import type { Mutant } from './mutants/mutant.ts';
 import { MUTANTS } from './mutants/mutants.ts';
 
 export type HuntOptions = {
   readonly only: string | null;
+  /** Tried for each mutant, at most. */
   readonly seeds: number;
   readonly threads: number;
   readonly json: boolean;
 };
 
+type Hunted = { readonly mutant: Mutant; readonly killer: Killer | null; readonly tried: number };
+type Killer = { readonly seed: number; readonly why: string };
+
 export async function runMutants({ only, seeds, threads, json }: HuntOptions): Promise<boolean> {
   const wanted = MUTANTS.filter(({ name }) => only === null || name === only);
-  const survivors: string[] = [];
+  if (wanted.length === 0) throw new Error(`there is no mutant ${only}`);
   const startedAt = performance.now();
+  const hunted: Hunted[] = [];
+  const waiting = wanted.values();
+  // Each thread has mutants of its own: the sources can be changed only once in a thread's life.
+  const work = async (): Promise<void> => {
+    for (const mutant of waiting) {
+      const done = await hunt(mutant, seeds);
+      hunted.push(done);
+      if (!json) console.log(lineOf(done));
+    }
+  };
+  await Promise.all(Array.from({ length: threads }, work));
+  const survivors = hunted.filter(({ killer }) => killer === null).map(({ mutant }) => mutant);
+  const unargued = survivors.filter(({ argument }) => argument === undefined).map(({ name }) => name);
+  const report = {
+    mutants: wanted.length,
+    killed: wanted.length - survivors.length,
+    argued: survivors.length - unargued.length,
+    survivors: survivors.map(({ name }) => name),
+    seeds: hunted.reduce((sum, { tried }) => sum + tried, 0),
+    seconds: Math.round((performance.now() - startedAt) / 1_000),
+  };
+  for (const name of unargued) console.log(`${name} survives: npm run simulate -- --mutants --mutant ${name}`);
+  console.log(JSON.stringify(report));
+  return unargued.length === 0;
+}
+
+/** Rejects when the mutant's patches don't fit the sources of today. */
+async function hunt(mutant: Mutant, seeds: number): Promise<Hunted> {
+  const { hints = [], bias = null } = mutant;
+  const order = [...new Set([...hints, ...Array.from({ length: seeds }, (_, index) => index + 1)])].slice(0, seeds);
+  let killer: Killer | null = null;
   let tried = 0;
-  for (const mutant of wanted) {
-    let killer: { seed: number; why: string } | null = null;
-    let used = 0;
-    const jobs = [
-      ...new Set([...(mutant.hints ?? []), ...corpus(), ...Array.from({ length: seeds }, (_, index) => index + 1)]),
-    ];
-    await runJobs(jobs.slice(0, seeds).map(stormOf), threads, mutant.name, ({ result }) => {
-      used += 1;
+  await runJobs(
+    order.map((seed) => stormOf(seed, bias)),
+    1,
+    mutant.name,
+    ({ result }) => {
+      tried += 1;
       const why = result.violations[0];
       if (why === undefined) return 'go on';
       killer = { seed: result.seed, why };
       return 'stop';
-    });
-    tried += used;
-    report(mutant.name, killer, used, json);
-    if (killer === null) survivors.push(mutant.name);
-  }
-  const argued = survivors.filter((name) => MUTANTS.some((one) => one.name === name && one.argument !== undefined));
-  const seconds = Math.round((performance.now() - startedAt) / 1_000);
-  const killed = wanted.length - survivors.length;
-  console.log(
-    JSON.stringify({ mutants: wanted.length, killed, argued: argued.length, survivors, seeds: tried, seconds }),
+    },
   );
-  return survivors.length === argued.length;
+  return { mutant, killer, tried };
 }
 
-function report(name: string, killer: { seed: number; why: string } | null, used: number, json: boolean): void {
-  if (json) return;
-  console.log(
-    killer === null
-      ? `SURVIVES ${name} (${used} seeds)`
-      : `killed ${name} by seed ${killer.seed} (${used} run): ${killer.why.slice(0, 160)}`,
-  );
+function lineOf({ mutant, killer, tried }: Hunted): string {
+  if (killer !== null)
+    return `killed ${mutant.name} by seed ${killer.seed} (${tried} run): ${killer.why.slice(0, 160)}`;
+  return `${mutant.argument === undefined ? 'SURVIVES' : 'argued'} ${mutant.name} (${tried} seeds)`;
 }

@@ -22,11 +22,15 @@ export class Nemesis {
     if (!world.scenario.withFaults) return;
     const swarm = ACTS.filter((act) => this.#random.chance(HUMAN_ACTS.has(act) ? 0.5 : 0.35));
     const wanted = swarm.filter((act) => world.scenario.human || !HUMAN_ACTS.has(act));
-    const count = wanted.length === 0 ? 0 : this.#random.below(ACTS_MAX + 1);
+    const { bias } = world.scenario;
+    const count = wanted.length === 0 || bias?.only === true ? 0 : this.#random.below(ACTS_MAX + 1);
     for (let made = 0; made < count; made += 1) {
       const act = wanted[this.#random.below(wanted.length)];
       if (act !== undefined) world.timeline.after(this.#random.below(world.scenario.stormMs), () => this.#do(act));
     }
+    for (const { act, times, betweenMs } of bias?.acts ?? [])
+      for (let made = 0; made < times; made += 1)
+        world.timeline.after(this.#random.between(...betweenMs), () => this.#do(act));
     world.timeline.after(world.scenario.stormMs, () => this.#heal());
   }
 

@@ -94,8 +94,8 @@ export class ObjectHost<L extends Hosted> {
     reject: (error: Error) => void,
   ): void {
     const { faults, network } = this.#site;
-    const late = new Error(`${label} took longer than ${CALL_MS_MAX} ms`);
-    const cancelLimit = caller.hear(CALL_MS_MAX, () => reject(late));
+    const late = (): Error => new Error(`${label} took longer than ${CALL_MS_MAX} ms`);
+    const cancelLimit = caller.hear(CALL_MS_MAX, () => reject(late()));
     const end = (delayMs: number, settle: () => void): void => {
       caller.hear(delayMs, () => {
         cancelLimit();

@@ -9,20 +9,15 @@ export class ObjectStorage implements Sql {
 
   run(statement: string, ...values: readonly SqlValue[]): Record<string, unknown>[] {
     this.#begin();
-    let prepared = this.#statements.get(statement);
-    if (prepared === undefined) {
-      prepared = this.#database.prepare(statement);
-      this.#statements.set(statement, prepared);
-    }
-    return prepared.all(...values);
+    return this.#prepared(statement).all(...values);
   }
 
   transaction<T>(work: () => T): T {
     this.#begin();
-    this.#database.exec('SAVEPOINT work');
+    this.#prepared('SAVEPOINT work').run();
     try {
       const result = work();
-      this.#database.exec('RELEASE work');
+      this.#prepared('RELEASE work').run();
       return result;
     } catch (error) {
       this.#database.exec('ROLLBACK TO work; RELEASE work');
@@ -31,13 +26,13 @@ export class ObjectStorage implements Sql {
   }
 
   commit(): void {
-    if (this.#inTurn) this.#database.exec('COMMIT');
+    if (this.#inTurn) this.#prepared('COMMIT').run();
     this.#inTurn = false;
   }
 
   /** The object was lost before the platform had its writes. */
   rollback(): void {
-    if (this.#inTurn) this.#database.exec('ROLLBACK');
+    if (this.#inTurn) this.#prepared('ROLLBACK').run();
     this.#inTurn = false;
   }
 
@@ -56,9 +51,18 @@ export class ObjectStorage implements Sql {
     this.#database.close();
   }
 
+  #prepared(statement: string): StatementSync {
+    let prepared = this.#statements.get(statement);
+    if (prepared === undefined) {
+      prepared = this.#database.prepare(statement);
+      this.#statements.set(statement, prepared);
+    }
+    return prepared;
+  }
+
   #begin(): void {
     if (this.#inTurn) return;
-    this.#database.exec('BEGIN');
+    this.#prepared('BEGIN').run();
     this.#inTurn = true;
   }
 }

@@ -6,7 +6,7 @@ import { COMMAND_KEY, type Edge, ORIGIN } from './edge.ts';
 import { standInSign } from './stand-in-crypto.ts';
 
 /** All nodes of a gateway share the key that secrets are sealed to. */
-const SEALING_KEY = 's'.repeat(43);
+export const SEALING_KEY = 's'.repeat(43);
 const CODE_MS = 86_400_000;
 
 export function pairNode(

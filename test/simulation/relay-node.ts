@@ -10,8 +10,10 @@ import type { LogFields } from '../../relay/log.ts';
 import type { Disk } from '../../relay/ports.ts';
 import { createRelay } from '../../relay/relay.ts';
 import type { Dial } from '../../relay/tunnel/dial.ts';
+import { createNodeStatus } from '../../relay/tunnel/node-status.ts';
 import type { MaasWire } from './maas-wire.ts';
 import { drainMicrotasks } from './microtasks.ts';
+import { SEALING_KEY } from './pair-node.ts';
 import { RelayDisk } from './relay-disk.ts';
 import { RelayProcess } from './relay-process.ts';
 import type { Site } from './site.ts';
@@ -108,6 +110,8 @@ export class RelayNode {
     this.parts.onJournal(this, journal.generationOf);
     const turns = createTurns(ports.timers);
     const ledger = await openLedger(disk, ports.clock, log);
+    const ownAddress = `${this.name}:8443`;
+    const nodeStatus = createNodeStatus(() => ({ sealingKey: SEALING_KEY, addresses: [ownAddress] }), ports.clock, log);
     const relay = createRelay({
       identity,
       vault: {
@@ -126,6 +130,7 @@ export class RelayNode {
         enrolmentKey: ENROLMENT_KEY,
         site: () => ({ authorityPem: 'stand-in authority\n', addresses: this.parts.addresses }),
         makeIdentity: async (clusterName) => this.parts.safe.makeIdentity(clusterName),
+        period: nodeStatus.period,
       }),
       transportFor: () => process.transport(this.parts.wire.send),
       maasEndpoints: null,
@@ -134,6 +139,7 @@ export class RelayNode {
       log,
       bootId: process.bootId,
       relayVersion: '0.0.0-simulated',
+      nodeStatus,
     });
     const endpointLog = process.log();
     this.#endpoint = createEndpoint({
@@ -144,7 +150,7 @@ export class RelayNode {
       log: endpointLog,
       emit: relay.emit,
       addressesOf: () => null,
-      holdMs: () => ENROLMENT_HOLD_MS,
+      holdMs: () => (nodeStatus.standing().leader ? ENROLMENT_HOLD_MS : 0),
     });
     site.trace.say(this.name, 'serves');
     await relay.run(new AbortController().signal);

@@ -2,6 +2,7 @@
 // relays, and who else is after the machines.
 import type { ClusterSpecInput } from '../../shared/cluster-spec.ts';
 import type { Waits } from '../../shared/limits.ts';
+import type { Bias } from './bias.ts';
 import { FATES, type Fate } from './faults.ts';
 import { type Random, randomOf } from './prng.ts';
 
@@ -31,6 +32,7 @@ export type Scenario = {
   readonly withFaults: boolean;
   /** How long things go wrong. */
   readonly stormMs: number;
+  readonly bias: Bias | null;
 };
 
 /** Shorter than production's, in the same order, so that a life takes minutes. */
@@ -49,12 +51,20 @@ export const SIMULATED_WAITS: Waits = {
 
 const MINUTE_MS = 60_000;
 
-export function scenarioOf(
-  seed: number,
-  options: { readonly workload?: Workload; readonly withFaults: boolean },
-): Scenario {
+export type ScenarioOptions = {
+  readonly workload?: Workload;
+  readonly withFaults: boolean;
+  readonly bias?: Bias | null;
+};
+
+export function scenarioOf(seed: number, options: ScenarioOptions): Scenario {
+  const drawn = drawnBy(seed, options);
+  return options.bias == null ? drawn : biased(drawn, options.bias);
+}
+
+function drawnBy(seed: number, options: ScenarioOptions): Scenario {
   const random = randomOf(seed, 'scenario');
-  const workload = options.workload ?? random.pick(WORKLOADS);
+  const workload = options.workload ?? options.bias?.workload ?? random.pick(WORKLOADS);
   const main = mainWish(workload, random);
   const rival = options.withFaults && random.chance(0.4);
   const wanted = main.controlPlanes + main.workers;
@@ -75,6 +85,31 @@ export function scenarioOf(
     human: options.withFaults && random.chance(0.4),
     withFaults: options.withFaults,
     stormMs: !options.withFaults ? 0 : (random.chance(0.1) ? random.between(10, 30) : random.between(2, 9)) * MINUTE_MS,
+    bias: null,
+  };
+}
+
+/** What the bias says in place of what was drawn; its own draws are a stream of their own. */
+function biased(drawn: Scenario, bias: Bias): Scenario {
+  const random = randomOf(drawn.seed, 'bias');
+  const [first, ...others] = drawn.clusters;
+  if (first === undefined) throw new Error('a scenario without a cluster');
+  const { end } = bias;
+  const main =
+    end === undefined ? first : { ...first, end: { kind: end.kind, afterMs: random.between(...end.afterMs) } };
+  const rivals = bias.rival === undefined ? others : bias.rival ? [others[0] ?? rivalWish(random)] : [];
+  const machines = bias.spare === undefined ? drawn.machines : main.controlPlanes + main.workers + bias.spare;
+  const healthy = Array.from({ length: machines }, (_, index) => `node-${index + 1}`);
+  return {
+    ...drawn,
+    machines,
+    hostnames: bias.only === true ? healthy : healthy.map((name, index) => drawn.hostnames[index] ?? name),
+    fates: bias.only === true ? [] : drawn.fates,
+    relays: bias.relays ?? drawn.relays,
+    clusters: [main, ...rivals],
+    human: bias.only !== true && drawn.human,
+    stormMs: bias.stormMs ?? drawn.stormMs,
+    bias,
   };
 }
 

@@ -19,6 +19,8 @@ export type SimulatedCluster = {
   readonly nodes: Map<string, SimulatedNode>;
   /** Machines that run a part of it. */
   readonly running: Map<string, NodeRegistration>;
+  /** Those that are booting again with their disk. */
+  readonly resting: Map<string, NodeRegistration>;
   readonly tokens: Map<string, number>;
   readonly applied: Set<string>;
   /** A network plugin was applied: nodes may become Ready. */

@@ -37,6 +37,7 @@ export class SiteKubernetes {
         etcd: createEtcd(),
         nodes: new Map(),
         running: new Map(),
+        resting: new Map(),
         tokens: new Map(),
         applied: new Set(),
         hasNetwork: false,
@@ -66,15 +67,27 @@ export class SiteKubernetes {
     this.#leave(systemId, (cluster, node) => cluster.etcd.setUp(node.name, false));
   }
 
+  /** Its machine boots again with its disk, so whatever it is part of is still there. */
+  rest(systemId: string): void {
+    for (const cluster of this.clusters.values()) {
+      const registration = cluster.running.get(systemId);
+      if (registration !== undefined) cluster.resting.set(systemId, registration);
+    }
+    this.powerOff(systemId);
+  }
+
   /** The machine came back with its disk. */
   powerOn(systemId: string): void {
     for (const cluster of this.clusters.values()) {
-      const node = [...cluster.nodes.values()].find(({ registration }) => registration.systemId === systemId);
-      if (node === undefined || node.alive) continue;
+      const registration = cluster.resting.get(systemId);
+      if (registration === undefined) continue;
+      cluster.resting.delete(systemId);
+      cluster.running.set(systemId, registration);
+      cluster.etcd.setUp(registration.name, true);
+      const node = cluster.nodes.get(registration.name);
+      if (node === undefined || node.registration.systemId !== systemId) continue;
       node.alive = true;
       node.lost = false;
-      cluster.running.set(systemId, node.registration);
-      cluster.etcd.setUp(node.registration.name, true);
       this.#soonReady(cluster, node);
     }
   }
@@ -105,12 +118,12 @@ export class SiteKubernetes {
 
   #leave(systemId: string, how: (cluster: SimulatedCluster, node: NodeRegistration) => void): void {
     for (const cluster of this.clusters.values()) {
-      const registration = cluster.running.get(systemId);
+      const registration = cluster.running.get(systemId) ?? cluster.resting.get(systemId);
       if (registration === undefined) continue;
-      cluster.running.delete(systemId);
+      if (!cluster.running.delete(systemId)) cluster.resting.delete(systemId);
       how(cluster, registration);
       // With its last machine a cluster is gone, and its address may be somebody else's.
-      if (cluster.running.size === 0) this.clusters.delete(cluster.start.server);
+      if (cluster.running.size + cluster.resting.size === 0) this.clusters.delete(cluster.start.server);
       const node = cluster.nodes.get(registration.name);
       if (node === undefined || node.registration.systemId !== systemId) continue;
       node.alive = false;

@@ -1,11 +1,18 @@
 // The machines: they boot when MAAS presses the button and do what their user-data tells a real one (relay/bootstrap/enrol-script.ts),
 // with the lab's kubeadm stand-in. They can boot late, boot again in the middle, and die.
-import { ENROLMENT_PATHS, FilledDocument, WHOLE_BOOTSTRAP } from '../../shared/enrolment.ts';
+import { ENROLMENT_PATHS, FilledDocument } from '../../shared/enrolment.ts';
 import { userDataFetched } from '../lab/maas/boot.ts';
 import type { BootOrder, PowerPort, Region } from '../lab/maas/region.ts';
 import { runKubeadm } from '../lab/machines/kubeadm.ts';
-import { type MemoryDisk, memoryDisk } from '../lab/machines/memory-disk.ts';
 import { type Enrolment, readUserData } from '../lab/machines/user-data.ts';
+import {
+  type BootstrapReport,
+  bootstrapDisk,
+  type MachineDisk,
+  placePki,
+  resetKubeadm,
+  runBootstrap,
+} from './machine-bootstrap.ts';
 import { drainMicrotasks } from './microtasks.ts';
 import type { Site } from './site.ts';
 import type { SiteKubernetes } from './site-kubernetes.ts';
@@ -21,19 +28,9 @@ export type MachineReply = { readonly status: number; readonly body: string };
 /** Null: nobody answers there. */
 export type AskRelay = (host: string, call: MachineCall, answer: (reply: MachineReply | null) => void) => void;
 
-/** What a machine keeps over a reboot. */
-type Disk = {
-  readonly files: MemoryDisk;
-  document: FilledDocument | null;
-  servedBy: string | null;
-  finished: boolean;
-  acknowledged: boolean;
-};
-type Life = { readonly order: BootOrder; readonly disk: Disk; on: boolean; readonly born: number };
+type Life = { readonly order: BootOrder; readonly disk: MachineDisk; on: boolean; readonly born: number };
 
 const CALL_MS_MAX = 30_000;
-const PKI_DELIVERED = '/var/lib/slipway/pki';
-const PKI_USED = '/etc/kubernetes/pki';
 
 export class SiteMachines {
   readonly #site: Site;
@@ -54,8 +51,7 @@ export class SiteMachines {
     on: (order, done) => {
       this.#site.timeline.after(100, () => {
         this.#end(order.systemId);
-        const disk = { files: memoryDisk(), document: null, servedBy: null, finished: false, acknowledged: false };
-        this.#start({ order, disk, on: true, born: this.#site.timeline.now });
+        this.#start({ order, disk: bootstrapDisk(), on: true, born: this.#site.timeline.now });
         done({ ok: true });
       });
     },
@@ -80,14 +76,14 @@ export class SiteMachines {
     this.#end(systemId);
   }
 
-  /** In the middle of whatever it does; its disk stays. */
+  /** In the middle of whatever it does; its disk stays, and with it what kubeadm made of it. */
   reboot(systemId: string): void {
     const life = this.lives.get(systemId);
     if (life === undefined) return;
     this.#site.trace.say(systemId, 'reboots');
-    this.#end(systemId);
+    life.on = false;
+    this.#kubernetes.rest(systemId);
     this.#start({ ...life, on: true, born: this.#site.timeline.now });
-    if (life.disk.finished) this.#kubernetes.powerOn(systemId);
   }
 
   #start(life: Life): void {
@@ -110,6 +106,8 @@ export class SiteMachines {
   async #live(life: Life): Promise<void> {
     const { order, disk } = life;
     await this.#sleep(life, order.timings.powerOnMs);
+    // The kubelet's unit starts what kubeadm had made, whether or not the bootstrap is through.
+    this.#kubernetes.powerOn(order.systemId);
     if (disk.finished) return;
     const machine = this.region?.machines.get(order.systemId);
     if (machine !== undefined && this.region !== null) userDataFetched(this.region, machine);
@@ -118,8 +116,14 @@ export class SiteMachines {
     if (disk.document === null) disk.document = await this.#fetch(life, enrolment.value);
     if (disk.document === null) return;
     if (!disk.acknowledged) await this.#acknowledge(life, enrolment.value);
-    await this.#run(life, enrolment.value, disk.document);
-    disk.finished = true;
+    await runBootstrap(disk, disk.document, {
+      timeline: this.#site.timeline,
+      sleep: (ms) => this.#sleep(life, ms),
+      backOffMs: (pauseMs) => this.#site.network.between(1_000, pauseMs),
+      step: (script) => this.#step(life, script),
+      reset: () => resetKubeadm(disk, { systemId: order.systemId, disk: disk.files }, this.#kubernetes.hub),
+      tell: (report) => this.#tell(life, enrolment.value, report),
+    });
   }
 
   #who(enrolment: Enrolment) {
@@ -168,32 +172,6 @@ export class SiteMachines {
     return life.born + 24 * 3_600_000;
   }
 
-  async #run(life: Life, enrolment: Enrolment, document: FilledDocument): Promise<void> {
-    for (const file of document.files) life.disk.files.write(file.path, file.content);
-    for (const step of document.steps) {
-      for (let attempt = 1; ; attempt += 1) {
-        await this.#report(life, enrolment, step.name, 'started', attempt, null, '');
-        const { exitCode, output } = await this.#step(life, step.script);
-        const outcome = exitCode === 0 ? 'succeeded' : 'failed';
-        await this.#report(life, enrolment, step.name, outcome, attempt, exitCode, output.slice(-2_000));
-        if (exitCode === 0) break;
-        if (attempt >= step.attempts) {
-          await this.#report(life, enrolment, WHOLE_BOOTSTRAP, 'failed', 1, exitCode, output.slice(-500));
-          return;
-        }
-        await this.#sleep(life, step.pauseSeconds * 1_000);
-        if (step.beforeRetry === null) continue;
-        await runKubeadm(
-          ['reset', '-f'],
-          { systemId: life.order.systemId, disk: life.disk.files },
-          this.#kubernetes.hub,
-        );
-        for (const file of document.files) life.disk.files.write(file.path, file.content);
-      }
-    }
-    await this.#report(life, enrolment, WHOLE_BOOTSTRAP, 'succeeded', 1, 0, '');
-  }
-
   async #step(life: Life, script: string): Promise<{ exitCode: number; output: string }> {
     const { timings, systemId } = life.order;
     const command = /^[^#\n]*\bkubeadm\s+(init|join)\b([^\n;&|]*)/m.exec(script);
@@ -203,8 +181,7 @@ export class SiteMachines {
     }
     const [, verb = '', rest = ''] = command;
     const disk = life.disk.files;
-    for (const path of disk.paths().filter((one) => one.startsWith(`${PKI_DELIVERED}/`)))
-      disk.write(`${PKI_USED}${path.slice(PKI_DELIVERED.length)}`, disk.read(path) ?? '');
+    placePki(life.disk);
     await this.#sleep(life, verb === 'init' ? timings.kubeadmInitMs : timings.kubeadmJoinMs);
     if (this.#site.faults.strikes('kubeadm-fails')) return { exitCode: 1, output: 'simulated failure midway' };
     const done = await runKubeadm([verb, ...rest.trim().split(/\s+/)], { systemId, disk }, this.#kubernetes.hub);
@@ -221,23 +198,14 @@ export class SiteMachines {
     return endpoint === null || this.#kubernetes.clusters.has(`${endpoint[1]}:${endpoint[2]}`);
   }
 
-  async #report(
-    life: Life,
-    enrolment: Enrolment,
-    step: string,
-    outcome: string,
-    attempt: number,
-    exitCode: number | null,
-    log: string,
-  ): Promise<void> {
-    const body = { ...this.#who(enrolment), step, outcome, attempt, exitCode, log };
-    for (let tries = 0; tries < 60; tries += 1) {
-      for (const { host } of enrolment.relays) {
-        const reply = await this.#ask(life, enrolment, host, 'POST', ENROLMENT_PATHS.report, body);
-        if (reply !== null && reply.status !== 429 && reply.status < 500) return;
-      }
-      await this.#sleep(life, Math.min(15_000, 1_000 * (tries + 1)));
+  /** Whether a relay took it, or will never take it. */
+  async #tell(life: Life, enrolment: Enrolment, report: BootstrapReport): Promise<boolean> {
+    const body = { ...this.#who(enrolment), ...report };
+    for (const { host } of enrolment.relays) {
+      const reply = await this.#ask(life, enrolment, host, 'POST', ENROLMENT_PATHS.report, body);
+      if (reply !== null && reply.status !== 429 && reply.status < 500) return true;
     }
+    return false;
   }
 
   #ask(

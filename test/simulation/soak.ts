@@ -1,17 +1,32 @@
 // A month of a site's life: clusters come and go, things go wrong now and then. Nothing may grow: not the journal, not a queue,
 // not a table, not a state, not the timers of a process.
 
+import { z } from 'zod';
 import { JOURNAL_FILE } from '../../relay/journal.ts';
 import { TIMELINE_ENTRIES_MAX } from '../../shared/limits.ts';
+import { runIn } from './crew.ts';
 import { Invariants } from './invariants.ts';
 import { MaasAudit } from './maas-audit.ts';
-import { outsideOfPromises } from './microtasks.ts';
 import { Nemesis } from './nemesis.ts';
+import type { SeedResult } from './run-seed.ts';
 import { type ClusterWish, type Scenario, scenarioOf } from './scenario.ts';
 import { isTerminal, makeWishes } from './wishes.ts';
 import { START_MS, World } from './world.ts';
 
-export type SoakOptions = { readonly days: number; readonly seeds: number; readonly start: number };
+export type SoakOptions = {
+  readonly days: number;
+  readonly seeds: number;
+  readonly start: number;
+  readonly threads: number;
+};
+
+export const MonthJob = z.object({ seed: z.int(), days: z.int().min(2) });
+export type MonthJob = z.infer<typeof MonthJob>;
+
+/** `worst`: the most there ever was of each thing that could grow. */
+export type Month = Pick<SeedResult, 'seed' | 'events' | 'violations'> & {
+  readonly worst: Readonly<Record<string, number>>;
+};
 
 const DAY_MS = 86_400_000;
 const BETWEEN_MS = 6 * 3_600_000;
@@ -31,24 +46,26 @@ const BOUNDS: Readonly<Record<string, number>> = {
   links: 4,
 };
 
-export async function runSoak({ days, seeds, start }: SoakOptions): Promise<boolean> {
+export async function runSoak({ days, seeds, start, threads }: SoakOptions): Promise<boolean> {
   let broken = 0;
   let events = 0;
   const worst: Record<string, number> = {};
   const startedAt = performance.now();
-  for (let seed = start; seed < start + seeds; seed += 1) {
-    const result = await outsideOfPromises(() => soak(seed, days));
-    events += result.events;
-    for (const [name, size] of Object.entries(result.worst)) worst[name] = Math.max(worst[name] ?? 0, size);
-    for (const violation of result.violations) console.log(`soak of seed ${seed}: ${violation}`);
-    broken += result.violations.length > 0 ? 1 : 0;
-  }
+  const jobs = Array.from({ length: seeds }, (_, index): MonthJob => ({ seed: start + index, days }));
+  await runIn({ file: new URL('./soak-worker.ts', import.meta.url), data: null }, jobs, threads, (month: Month) => {
+    events += month.events;
+    for (const [name, size] of Object.entries(month.worst)) worst[name] = Math.max(worst[name] ?? 0, size);
+    for (const violation of month.violations) console.log(`soak of seed ${month.seed}: ${violation}`);
+    broken += month.violations.length > 0 ? 1 : 0;
+    return 'go on';
+  });
   const seconds = Math.round((performance.now() - startedAt) / 1_000);
   console.log(JSON.stringify({ days, seeds, events, broken, worst, seconds }));
   return broken === 0;
 }
 
-function soak(seed: number, days: number) {
+/** To be called outside of promises (microtasks.ts). */
+export function soak(seed: number, days: number): Month {
   const scenario = monthOf(seed, days);
   const world = new World(scenario);
   const audit = new MaasAudit(world);
@@ -72,7 +89,7 @@ function soak(seed: number, days: number) {
     world.site.violate('I19', 'a cluster of the month has no end');
   const { violations } = world.site;
   world.close();
-  return { violations, worst, events: world.timeline.events };
+  return { seed, violations, worst, events: world.timeline.events };
 }
 
 function monthOf(seed: number, days: number): Scenario {
@@ -108,6 +125,6 @@ function sizesOf(world: World): Record<string, number> {
     stateBytes: Math.max(0, ...states),
     timeline: Math.max(0, ...timelines),
     timers: world.timeline.waiting,
-    links: world.edge.links.size,
+    links: [...world.edge.links].filter((link) => link.isEdgeOpen).length,
   };
 }

@@ -31,6 +31,8 @@ export class TunnelLink {
   #edgeOpen = false;
   #relayOpen = true;
   #silent = false;
+  /** Nothing that is sent from here on arrives; what was under way may. */
+  #isCut = false;
   /** Nothing overtakes: the moment of the last arrival, in each direction. */
   #edgeFreeAt = 0;
   #relayFreeAt = 0;
@@ -78,6 +80,7 @@ export class TunnelLink {
   cut(edgeKnows = true): void {
     if (!this.isOpen) return;
     this.#site.trace.say(this.#ends.label, 'is cut');
+    this.#isCut = true;
     const { network } = this.#site;
     if (edgeKnows) this.#edgeHears(network.between(1, 2_000));
     else this.#edgeOpen = false;
@@ -99,7 +102,7 @@ export class TunnelLink {
 
   #toRelay(text: string): void {
     this.#ends.onSend('down', text);
-    if (this.#silent || !this.#relayOpen || this.#struck()) return;
+    if (this.#silent || this.#isCut || !this.#relayOpen || this.#struck()) return;
     this.#relayFreeAt = this.#arrival(this.#relayFreeAt);
     this.#ends.toRelay(this.#relayFreeAt - this.#site.timeline.now, () => {
       if (this.#relayOpen && !this.#silent) this.#ends.events.message(text);
@@ -108,7 +111,7 @@ export class TunnelLink {
 
   #toEdge(text: string): void {
     if (this.#relayOpen) this.#ends.onSend('up', text);
-    if (!this.#relayOpen || this.#silent || this.#struck()) return;
+    if (!this.#relayOpen || this.#silent || this.#isCut || this.#struck()) return;
     this.#edgeFreeAt = this.#arrival(this.#edgeFreeAt);
     this.#site.timeline.after(this.#edgeFreeAt - this.#site.timeline.now, () => {
       if (!this.#edgeOpen || this.#silent) return;

@@ -78,7 +78,7 @@ export class World {
     this.scenario = scenario;
     const { seed } = scenario;
     const now = () => this.timeline.now;
-    const faults = new Faults(seed, now, START_MS + scenario.stormMs, scenario.withFaults);
+    const faults = new Faults(seed, now, START_MS + scenario.stormMs, scenario.withFaults, scenario.bias);
     const trace = new Trace(now, options.print ?? null);
     const parts = { timeline: this.timeline, faults, trace, network: randomOf(seed, 'network') };
     this.site = new Site(parts, options.plan ?? [], options.recordPoints ?? false);

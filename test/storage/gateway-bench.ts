@@ -8,6 +8,7 @@ import { toBase64url } from '../../functions/sign-command.ts';
 import type { Command } from '../../shared/command.ts';
 import type { RelayNodeId } from '../../shared/ids.ts';
 import { PRODUCTION_WAITS } from '../../shared/limits.ts';
+import type { Observation } from '../../shared/observation.ts';
 import { type PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
 import {
   DeliverPayload,
@@ -81,6 +82,8 @@ export class GatewayBench {
   alarmAt: number | null = null;
   readonly sql = nodeSql();
   readonly logic: GatewayLogic;
+  /** What clusters were told. */
+  readonly observed: Observation[] = [];
   readonly #sockets: BenchSocket[] = [];
   readonly #work: Promise<void>[] = [];
   #counter = 0;
@@ -101,7 +104,10 @@ export class GatewayBench {
         },
       },
       sockets: { all: () => this.#sockets.filter((one) => one.closedWith === null).map((one) => one.edge) },
-      cluster: () => ({ report: async () => undefined, gatewayConnected: async () => undefined }),
+      cluster: () => ({
+        report: async (_settled, observed) => void this.observed.push(...observed),
+        gatewayConnected: async () => undefined,
+      }),
       sign: async () => 'c2lnbmVk',
       commandKey: async () => 'k'.repeat(43),
       verify: verifySignature,

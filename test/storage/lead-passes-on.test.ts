@@ -5,8 +5,9 @@ import { Claim } from '../../shared/claim.ts';
 import type { BodyOf } from '../../shared/command.ts';
 import { SystemId } from '../../shared/ids.ts';
 import { LEASE_MS } from '../../shared/limits.ts';
+import type { ClusterFact } from '../../shared/observation.ts';
 import { CLOSE } from '../../shared/tunnel-frame.ts';
-import { ACCOUNT, aCommand, aRelease } from './command-samples.ts';
+import { ACCOUNT, aCommand, aRelease, CLUSTER_ID } from './command-samples.ts';
 import { agreementKeyOf, type BenchNode, type BenchSocket, GatewayBench } from './gateway-bench.ts';
 
 const ACTS_MS_MAX = 20_000;
@@ -174,6 +175,52 @@ test('[N5] each relay is told whether it leads and where the others serve, and h
     'KeyHeld=True',
     'ClockInSync=True',
   ]);
+});
+
+test('[L7] what a former leader had left to tell of its watch is acknowledged and not passed on; what a machine said is', async () => {
+  const { leader, standby, nodes } = await pairOfRelays();
+  const [first] = nodes;
+  if (first === undefined) throw new Error('no node');
+  const body = { verb: 'observe-cluster' as const, account: ACCOUNT, access: null, machines: [], inventory: false };
+  await bench.logic.enqueue([aCommand({ body })]);
+  await bench.settle();
+  const claim = Claim.parse('slipway/gw_test/clu_test/w-0/1');
+  const tell = (socket: BenchSocket, seq: number, ...facts: ClusterFact[]) => {
+    const observations = facts.map((fact) => ({ clusterId: CLUSTER_ID, at: bench.now, fact }));
+    return bench.say(socket, { type: 'observations', seq, observations });
+  };
+  const api = (detail: string): ClusterFact => ({ kind: 'api-server', ready: true, detail });
+  await tell(leader, 1, api('of the first'));
+  await bench.drop(leader);
+  expect(standby.delivered()).toHaveLength(1);
+  await tell(standby, 1, api('of the second'));
+  const again = await bench.join(first, 2);
+  await tell(again, 2, api('left to tell'), {
+    kind: 'enrolled',
+    claim,
+    systemId: SystemId.parse('abc'),
+    address: '10.0.0.1',
+  });
+  expect(again.last('observation-ack')).toMatchObject({ seq: 2 });
+  expect(bench.observed.map(({ fact }) => (fact.kind === 'api-server' ? fact.detail : fact.kind))).toEqual([
+    'of the first',
+    'of the second',
+    'enrolled',
+  ]);
+});
+
+test('[L7] the same process goes on telling in a new session', async () => {
+  bench = new GatewayBench();
+  const node = await bench.pair();
+  const body = { verb: 'observe-cluster' as const, account: ACCOUNT, access: null, machines: [], inventory: false };
+  const socket = await bench.join(node);
+  await bench.logic.enqueue([aCommand({ body })]);
+  await bench.settle();
+  await bench.drop(socket);
+  const again = await bench.join(node, 2);
+  const fact: ClusterFact = { kind: 'api-server', ready: true, detail: '' };
+  await bench.say(again, { type: 'observations', seq: 1, observations: [{ clusterId: CLUSTER_ID, at: 1, fact }] });
+  expect(bench.observed).toHaveLength(1);
 });
 
 test('[N2] a node without the key is given nothing to do and no lease, and does not make the gateway connected', async () => {

@@ -168,6 +168,19 @@ test('while the gateway is down the outbox waits longer each time, and drains wh
   expect(delivered(frames).length).toBeGreaterThan(0);
 });
 
+test('[C5] whoever withdraws a command withdraws what it would have superseded, though it never came', async () => {
+  const all = aWorld();
+  const { frames } = await connect(all);
+  const [standing, other] = [aCommand({ attempt: 1 }), aCommand({ subject: 'other', attempt: 1 })];
+  await all.gateway.enqueue([standing, other]);
+  await all.settle();
+  await all.gateway.withdraw([aCommand({ attempt: 2 }).commandId]);
+  const withdrawn = frames.flatMap((frame) => (frame.type === 'withdraw' ? frame.commandIds : []));
+  expect(withdrawn).toContain(standing.commandId);
+  expect(withdrawn).not.toContain(other.commandId);
+  expect((await all.gateway.view())?.outstandingCommands).toBe(1);
+});
+
 test('a command that is withdrawn while its frame is signed is not sent', async () => {
   const all = aWorld();
   const { frames } = await connect(all);

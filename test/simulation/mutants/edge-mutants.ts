@@ -13,6 +13,18 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'standbys-hear-nothing',
     bug: 'a relay that stands by is not told that another has settled its command',
+    bias: {
+      workload: 'failover',
+      relays: 2,
+      only: true,
+      rates: { 'frame-late': 0.2, 'socket-cut': 0.03, 'maas-slow': 0.4 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [5_000, 90_000] },
+        { act: 'partition', times: 1, betweenMs: [5_000, 200_000] },
+        { act: 'relay-pauses', times: 1, betweenMs: [5_000, 90_000] },
+      ],
+    },
     patches: [{ file: INBOX, from: '      this.#tellOthers(socket, frame.commandId);\n', to: '' }],
     argument:
       'The relay looks again after it has waited for the lease (stale-look-after-the-lease), so either of the two keeps it safe; together with that mutant it is killed by the seeds of failover.',
@@ -37,6 +49,18 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'lease-to-everybody',
     bug: 'the edge grants the lease while another holds it',
+    bias: {
+      workload: 'failover',
+      relays: 2,
+      only: true,
+      rates: { 'frame-late': 0.2, 'socket-cut': 0.03, 'maas-slow': 0.4 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [5_000, 90_000] },
+        { act: 'partition', times: 1, betweenMs: [5_000, 200_000] },
+        { act: 'relay-pauses', times: 1, betweenMs: [5_000, 90_000] },
+      ],
+    },
     patches: [
       {
         file: 'functions/objects/lease.ts',
@@ -48,6 +72,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'exposure-is-not-kept',
     bug: 'nobody remembers who may be changing what, so a new leader is given no guards',
+    bias: { relays: 2, only: true, rates: { 'maas-reordered': 0.5, 'relay-lost-at-point': 0.04 }, stormMs: 300_000 },
     patches: [
       {
         file: 'functions/objects/exposure.ts',
@@ -59,6 +84,12 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'outbox-emptied-before-delivery',
     bug: 'an effect leaves the outbox before the gateway has it',
+    bias: {
+      only: true,
+      end: { kind: 'delete', afterMs: [60_000, 240_000] },
+      rates: { 'rpc-lost': 0.2, 'catalogue-error': 0.3 },
+      stormMs: 400_000,
+    },
     patches: [
       {
         file: 'functions/objects/run-effects.ts',

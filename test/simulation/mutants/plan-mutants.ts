@@ -32,6 +32,13 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'doubt-is-short',
     bug: 'a claim with an unknown outcome is not looked up any longer',
+    bias: {
+      workload: 'abort',
+      only: true,
+      end: { kind: 'abort', afterMs: [2_000, 60_000] },
+      rates: { 'maas-reordered': 0.4, 'relay-lost-at-point': 0.05 },
+      stormMs: 120_000,
+    },
     patches: [
       { file: LEAVING, from: '    if (leaving.askedAt < doubtUntil(machine.doubt, draft.waits)) return;\n', to: '' },
       { file: LEAVING, from: 'return leaving.askedAt >= until ? null', to: 'return leaving.askedAt >= 0 ? null' },
@@ -40,6 +47,15 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'unknown-is-failed',
     bug: 'an allocate without an outcome leaves no doubt',
+    bias: {
+      workload: 'abort',
+      relays: 1,
+      only: true,
+      end: { kind: 'abort', afterMs: [30_000, 300_000] },
+      rates: { 'maas-reordered': 0.5 },
+      lateRequestMs: [1_000, 300_000],
+      stormMs: 300_000,
+    },
     patches: [
       {
         file: OUTCOME,
@@ -51,6 +67,13 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'withdrawn-leaves-no-doubt',
     bug: 'a withdrawn allocate counts as never begun',
+    bias: {
+      workload: 'abort',
+      only: true,
+      end: { kind: 'abort', afterMs: [2_000, 60_000] },
+      rates: { 'maas-reordered': 0.4, 'relay-lost-at-point': 0.05 },
+      stormMs: 120_000,
+    },
     patches: [
       {
         file: 'functions/plan/draft.ts',
@@ -96,6 +119,16 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'quorum-does-not-matter',
     bug: 'a member is given back whatever that leaves',
+    bias: {
+      workload: 'create-three',
+      only: true,
+      stormMs: 600_000,
+      acts: [
+        { act: 'machine-dies', times: 1, betweenMs: [200_000, 400_000] },
+        { act: 'machine-dies', times: 1, betweenMs: [200_000, 400_000] },
+        { act: 'human-breaks', times: 4, betweenMs: [400_000, 600_000] },
+      ],
+    },
     patches: [
       {
         file: SAFETY,
@@ -129,6 +162,15 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'lost-race-forgets-the-doubt',
     bug: 'a claim that lost its race is forgotten though an earlier answer was lost',
+    bias: {
+      relays: 1,
+      rival: true,
+      spare: 0,
+      only: true,
+      rates: { 'maas-reordered': 0.5 },
+      lateRequestMs: [1_000, 200_000],
+      stormMs: 300_000,
+    },
     patches: [
       {
         file: 'functions/plan/plan-claims.ts',
@@ -163,6 +205,13 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'revived-by-late-allocate',
     bug: 'a machine that comes late to a slot that is given up fills it again',
+    bias: {
+      workload: 'abort',
+      only: true,
+      end: { kind: 'abort', afterMs: [1_000, 60_000] },
+      rates: { 'maas-slow': 0.5 },
+      stormMs: 120_000,
+    },
     patches: [
       {
         file: OUTCOME,

@@ -1,119 +1,11 @@
-// Bugs of the relay.
+// Bugs of the relay's lease, dispatch and journal.
 import type { Mutant } from './mutant.ts';
 
-const ALLOCATE = 'relay/commands/allocate-machine.ts';
-const CLAIMED = 'relay/commands/claimed-machine.ts';
-const MACHINES = 'relay/commands/machines.ts';
 const DISPATCH = 'relay/commands/dispatch.ts';
 const JOURNAL = 'relay/journal.ts';
 const LEASE = 'relay/tunnel/lease.ts';
-const MAAS_ERROR = 'relay/maas/maas-error.ts';
-const MAAS_MACHINES = 'relay/maas/machines.ts';
 
 export const RELAY_MUTANTS: readonly Mutant[] = [
-  {
-    name: 'allocate-then-record',
-    bug: "CAPMAAS's order of work: the machine is taken without a label, and written down afterwards",
-    patches: [
-      {
-        file: MAAS_MACHINES,
-        from: "      ['system_id', systemId],\n      ['agent_name', claim],\n",
-        to: "      ['system_id', systemId],\n",
-      },
-    ],
-  },
-  {
-    name: 'force-release-by-error-text',
-    bug: 'CAPMAAS again: whatever machine an error names is released',
-    patches: [
-      {
-        file: ALLOCATE,
-        from: 'import { allocateById, listMachines }',
-        to: 'import { allocateById, listMachines, release }',
-      },
-      {
-        file: ALLOCATE,
-        from: '    if (isRefusal && !unsure)\n',
-        to: '    if (isRefusal) await release(maas, { systemId });\n    if (isRefusal && !unsure)\n',
-      },
-    ],
-  },
-  {
-    name: 'no-look-before-allocate',
-    bug: 'a repeat allocates without looking for what the first try took',
-    patches: [{ file: ALLOCATE, from: 'found.value.length > 0 ?', to: 'found.value.length > 1_000 ?' }],
-  },
-  {
-    name: 'unknown-allocate-counts-as-refused',
-    bug: 'after a lost answer the next candidate is taken',
-    patches: [
-      {
-        file: ALLOCATE,
-        from: "    const isRefusal = last.code === 'MAAS_CONFLICT';",
-        to: "    if (last.code === 'MAAS_UNKNOWN_OUTCOME') return ok({ kind: 'refused', why: '' });\n    const isRefusal = last.code === 'MAAS_CONFLICT';",
-      },
-    ],
-  },
-  {
-    name: 'no-annotation',
-    bug: 'only agent_name marks a machine, and MAAS forgets it when a release starts',
-    patches: [
-      {
-        file: CLAIMED,
-        from: '  if (machine.claim === claim) return ok(machine);\n  const { scope }',
-        to: '  if (machine.claim !== undefined) return ok(machine);\n  const { scope }',
-      },
-    ],
-  },
-  {
-    name: 'look-ignores-the-claim',
-    bug: 'a machine is taken for ours because its id is known',
-    patches: [
-      {
-        file: CLAIMED,
-        from: 'if (isOurs(machine, claim, user.value.username)) return ok(machine);',
-        to: 'if (machine.owner === user.value.username) return ok(machine);',
-      },
-    ],
-  },
-  {
-    name: 'any-failure-to-look-means-gone',
-    bug: 'a machine that can not be read counts as released',
-    patches: [
-      {
-        file: CLAIMED,
-        from: "return code === 'MAAS_NOT_FOUND' || code === 'MAAS_FORBIDDEN' ? ok(null) : read;",
-        to: "return code === 'MAAS_NOT_FOUND' || code !== undefined ? ok(null) : read;",
-      },
-    ],
-  },
-  {
-    name: 'unknown-release-counts-as-done',
-    bug: 'a release without an answer is told as Ready',
-    patches: [
-      {
-        file: CLAIMED,
-        from: '    if (!mayPass(asked.error)) return asked;',
-        to: "    if (mayPass(asked.error)) return ok({ systemId, status: 'ready' });\n    if (!mayPass(asked.error)) return asked;",
-      },
-    ],
-  },
-  {
-    name: 'release-takes-all-of-ours',
-    bug: 'the filter for the claim is forgotten',
-    patches: [
-      {
-        file: MACHINES,
-        from: 'const labelled = await listMachines(maas, { owner, agentName: claim });',
-        to: 'const labelled = await listMachines(maas, { owner });',
-      },
-      {
-        file: CLAIMED,
-        from: '    const marked = await annotate(context, maas, seen, order.claim);\n    if (!marked.ok) return marked;\n    const asked',
-        to: '    const asked',
-      },
-    ],
-  },
   {
     name: 'no-lease',
     bug: 'changes are made without the lease',
@@ -128,6 +20,18 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'lease-counted-from-its-answer',
     bug: 'a late answer makes the relay believe in a lease that the edge has given to another',
+    bias: {
+      workload: 'failover',
+      relays: 2,
+      only: true,
+      rates: { 'frame-late': 0.2, 'socket-cut': 0.03, 'maas-slow': 0.4 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [5_000, 90_000] },
+        { act: 'partition', times: 1, betweenMs: [5_000, 200_000] },
+        { act: 'relay-pauses', times: 1, betweenMs: [5_000, 90_000] },
+      ],
+    },
     patches: [
       {
         file: LEASE,
@@ -139,6 +43,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-guard',
     bug: 'a new leader does not wait for what the old one may have on the way',
+    bias: { relays: 2, only: true, rates: { 'maas-reordered': 0.5, 'relay-lost-at-point': 0.04 }, stormMs: 300_000 },
     patches: [
       { file: LEASE, from: '  takeGuards(state.guards, guards, nowMs);', to: '  takeGuards(state.guards, [], nowMs);' },
     ],
@@ -146,6 +51,16 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'stale-look-after-the-lease',
     bug: 'what was seen before the wait for the lease is acted upon after it',
+    bias: {
+      relays: 1,
+      rival: true,
+      spare: 0,
+      only: true,
+      end: { kind: 'delete', afterMs: [40_000, 90_000] },
+      rates: { 'relay-lost-at-point': 0.05 },
+      stormMs: 240_000,
+      acts: [{ act: 'human-releases', times: 10, betweenMs: [60_000, 200_000] }],
+    },
     patches: [{ file: 'relay/commands/run-command.ts', from: '    if (!isHeld) return err(lookAgain);\n', to: '' }],
   },
   {
@@ -174,6 +89,13 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'one-subject-at-once',
     bug: 'commands of one subject run beside each other',
+    bias: {
+      workload: 'abort',
+      only: true,
+      end: { kind: 'abort', afterMs: [2_000, 60_000] },
+      rates: { 'maas-reordered': 0.4, 'maas-slow': 0.4 },
+      stormMs: 120_000,
+    },
     patches: [
       {
         file: DISPATCH,
@@ -190,6 +112,16 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'welcome-stops-nothing',
     bug: 'what was superseded while the relay was away is carried on (T5)',
+    bias: {
+      relays: 2,
+      only: true,
+      end: { kind: 'delete', afterMs: [60_000, 240_000] },
+      stormMs: 480_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [20_000, 200_000] },
+        { act: 'partition', times: 1, betweenMs: [20_000, 200_000] },
+      ],
+    },
     patches: [{ file: 'relay/relay.ts', from: '      dispatch.keepOnly(welcome.outstanding);\n', to: '' }],
   },
   {
@@ -206,11 +138,20 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'join-counter-used-again',
     bug: 'a restart begins at the counters that were reserved, not after them',
+    bias: {
+      only: true,
+      rates: { 'socket-cut': 0.05 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+      ],
+    },
     patches: [
       {
         file: JOURNAL,
         from: '  let joinCounter = memory.joinReserved();',
-        to: '  let joinCounter = memory.joinReserved() - JOIN_COUNTERS_RESERVED;',
+        to: '  let joinCounter = Math.max(0, memory.joinReserved() - JOIN_COUNTERS_RESERVED);',
       },
     ],
   },
@@ -226,26 +167,20 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'server-error-means-not-done',
-    bug: 'a 500 to a change counts as nothing happened',
-    patches: [
-      { file: MAAS_ERROR, from: "  if (call.effect === 'change') return unknownOutcome(call, detail);\n", to: '' },
-    ],
-  },
-  {
-    name: 'cut-answer-means-not-done',
-    bug: 'a connection cut after sending counts as never sent',
-    patches: [
-      {
-        file: MAAS_ERROR,
-        from: "    case 'MAYBE_SENT':\n      return call.effect === 'change' ? unknownOutcome(call, detail) : { code: 'MAAS_UNREACHABLE', detail };",
-        to: "    case 'MAYBE_SENT':\n      return { code: 'MAAS_UNREACHABLE', detail };",
-      },
-    ],
-  },
-  {
     name: 'standby-acts-on-what-it-saw',
     bug: 'a standby neither hears that its command is settled nor looks again when it gets the lease',
+    bias: {
+      workload: 'failover',
+      relays: 2,
+      only: true,
+      rates: { 'frame-late': 0.2, 'socket-cut': 0.03, 'maas-slow': 0.4 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'partition', times: 1, betweenMs: [5_000, 90_000] },
+        { act: 'partition', times: 1, betweenMs: [5_000, 200_000] },
+        { act: 'relay-pauses', times: 1, betweenMs: [5_000, 90_000] },
+      ],
+    },
     patches: [
       { file: 'relay/commands/run-command.ts', from: '    if (!isHeld) return err(lookAgain);\n', to: '' },
       {

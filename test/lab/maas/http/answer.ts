@@ -6,11 +6,14 @@ import type { Outcome, Refusal } from '../refusal.ts';
 export type Answer = {
   readonly status: number;
   readonly contentType: string | null;
-  readonly body: string | Uint8Array;
+  readonly body: string | Uint8Array | JsonBody;
   readonly headers: Readonly<Record<string, string>>;
   /** The machine that the call was about, when the path does not say it: for the lab's own books. */
   readonly about: string | null;
 };
+
+/** Written out by whoever sends it: for machines that is most of the work of an answer. */
+export type JsonBody = { readonly shown: unknown; readonly indent: number };
 
 const JSON_UTF8 = 'application/json; charset=utf-8';
 const TEXT_UTF8 = 'text/plain; charset=utf-8';
@@ -18,7 +21,7 @@ const TEXT_UTF8 = 'text/plain; charset=utf-8';
 const plain = (
   status: number,
   contentType: string | null,
-  body: string | Uint8Array,
+  body: Answer['body'],
   headers: Record<string, string> = {},
 ): Answer => ({
   status,
@@ -29,10 +32,18 @@ const plain = (
 });
 
 /** MAAS indents by 4. */
-export const json = (value: unknown): Answer => plain(200, JSON_UTF8, JSON.stringify(value, null, 4));
+export const json = (value: unknown): Answer => plain(200, JSON_UTF8, { shown: value, indent: 4 });
 /** Some handlers of MAAS answer JSON without naming a charset. */
 export const jsonBare = (value: unknown): Answer => plain(200, 'application/json', JSON.stringify(value));
-export const created = (value: unknown): Answer => plain(201, JSON_UTF8, JSON.stringify(value, null, 4));
+export const created = (value: unknown): Answer => plain(201, JSON_UTF8, { shown: value, indent: 4 });
+
+/** The body as it goes over the wire. @param indent other than MAAS's own: for who only wants the content */
+export function wireBody({ body }: Answer, indent?: number): string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array
+    ? body
+    : JSON.stringify(body.shown, null, indent ?? body.indent);
+}
+
 export const text = (status: number, body: string, headers: Record<string, string> = {}): Answer =>
   plain(status, TEXT_UTF8, body, headers);
 export const textBare = (status: number, body: string): Answer => plain(status, 'text/plain', body);

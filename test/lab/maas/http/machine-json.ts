@@ -101,7 +101,7 @@ function hardwareJson(machine: Machine) {
     cpu_speed: known ? 2_400 : 0,
     memory: machine.memoryMiB,
     hardware_uuid: known ? deterministicUuid(`machine ${machine.systemId}`) : null,
-    hardware_info: Object.fromEntries(HARDWARE_NAMES.map((name) => [name, 'Unknown'])),
+    hardware_info: HARDWARE_INFO,
     numanode_set: [
       {
         index: 0,
@@ -152,20 +152,21 @@ function networkJson(region: Region, machine: Machine) {
 function testResultsJson(machine: Machine) {
   const passed = machine.commissioned !== null;
   const overall = passed ? { code: 2, name: 'Passed' } : { code: -1, name: 'Unknown' };
-  const parts = ['cpu', 'memory', 'storage', 'network', 'interface', 'other'];
   return {
     commissioning_status: overall.code,
     commissioning_status_name: overall.name,
     testing_status: overall.code,
     testing_status_name: overall.name,
-    ...Object.fromEntries(
-      parts.flatMap((part) => [
-        [`${part}_test_status`, -1],
-        [`${part}_test_status_name`, 'Unknown'],
-      ]),
-    ),
+    ...UNTESTED_PARTS,
   };
 }
+
+const UNTESTED_PARTS = Object.fromEntries(
+  ['cpu', 'memory', 'storage', 'network', 'interface', 'other'].flatMap((part) => [
+    [`${part}_test_status`, -1],
+    [`${part}_test_status_name`, 'Unknown'],
+  ]),
+);
 
 const HARDWARE_NAMES = [
   'system_vendor',
@@ -187,3 +188,5 @@ const HARDWARE_NAMES = [
   'chassis_serial',
   'chassis_version',
 ];
+
+const HARDWARE_INFO = Object.fromEntries(HARDWARE_NAMES.map((name) => [name, 'Unknown']));

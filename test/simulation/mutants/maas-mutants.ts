@@ -1,0 +1,158 @@
+// Bugs of the relay's work at MAAS.
+import type { Mutant } from './mutant.ts';
+
+const ALLOCATE = 'relay/commands/allocate-machine.ts';
+const CLAIMED = 'relay/commands/claimed-machine.ts';
+const MACHINES = 'relay/commands/machines.ts';
+const MAAS_ERROR = 'relay/maas/maas-error.ts';
+const MAAS_MACHINES = 'relay/maas/machines.ts';
+
+export const MAAS_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'allocate-then-record',
+    bug: "CAPMAAS's order of work: the machine is taken without a label, and written down afterwards",
+    patches: [
+      {
+        file: MAAS_MACHINES,
+        from: "      ['system_id', systemId],\n      ['agent_name', claim],\n",
+        to: "      ['system_id', systemId],\n",
+      },
+    ],
+  },
+  {
+    name: 'force-release-by-error-text',
+    bug: 'CAPMAAS again: whatever machine an error names is released',
+    bias: { relays: 1, rival: true, spare: 1, only: true, rates: { 'maas-slow': 0.6 }, stormMs: 300_000 },
+    patches: [
+      {
+        file: ALLOCATE,
+        from: 'import { allocateById, listMachines }',
+        to: 'import { allocateById, listMachines, release }',
+      },
+      {
+        file: ALLOCATE,
+        from: '    if (isRefusal && !unsure)\n',
+        to: '    if (isRefusal) await release(maas, { systemId });\n    if (isRefusal && !unsure)\n',
+      },
+    ],
+  },
+  {
+    name: 'no-look-before-allocate',
+    bug: 'a repeat allocates without looking for what the first try took',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    patches: [{ file: ALLOCATE, from: 'found.value.length > 0 ?', to: 'found.value.length > 1_000 ?' }],
+  },
+  {
+    name: 'unknown-allocate-counts-as-refused',
+    bug: 'after a lost answer the next candidate is taken',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    patches: [
+      {
+        file: ALLOCATE,
+        from: "    const isRefusal = last.code === 'MAAS_CONFLICT';",
+        to: "    if (last.code === 'MAAS_UNKNOWN_OUTCOME') return ok({ kind: 'refused', why: '' });\n    const isRefusal = last.code === 'MAAS_CONFLICT';",
+      },
+    ],
+  },
+  {
+    name: 'no-annotation',
+    bug: 'only agent_name marks a machine, and MAAS forgets it when a release starts',
+    patches: [
+      {
+        file: CLAIMED,
+        from: '  if (machine.claim === claim) return ok(machine);\n  const { scope }',
+        to: '  if (machine.claim !== undefined) return ok(machine);\n  const { scope }',
+      },
+    ],
+  },
+  {
+    name: 'look-ignores-the-claim',
+    bug: 'a machine is taken for ours because its id is known',
+    bias: {
+      relays: 1,
+      rival: true,
+      spare: 0,
+      only: true,
+      rates: { 'maas-slow': 0.5 },
+      stormMs: 300_000,
+      acts: [{ act: 'human-releases', times: 8, betweenMs: [20_000, 300_000] }],
+    },
+    patches: [
+      {
+        file: CLAIMED,
+        from: 'if (isOurs(machine, claim, user.value.username)) return ok(machine);',
+        to: 'if (machine.owner === user.value.username) return ok(machine);',
+      },
+    ],
+  },
+  {
+    name: 'any-failure-to-look-means-gone',
+    bug: 'a machine that can not be read counts as released',
+    bias: {
+      only: true,
+      end: { kind: 'delete', afterMs: [60_000, 200_000] },
+      rates: { 'maas-500': 0.3, 'maas-never-sent': 0.3, 'maas-request-lost': 0.1 },
+      stormMs: 400_000,
+    },
+    patches: [
+      {
+        file: CLAIMED,
+        from: "return code === 'MAAS_NOT_FOUND' || code === 'MAAS_FORBIDDEN' ? ok(null) : read;",
+        to: "return code === 'MAAS_NOT_FOUND' || code !== undefined ? ok(null) : read;",
+      },
+    ],
+  },
+  {
+    name: 'unknown-release-counts-as-done',
+    bug: 'a release without an answer is told as Ready',
+    bias: {
+      only: true,
+      end: { kind: 'delete', afterMs: [60_000, 200_000] },
+      rates: { 'maas-500': 0.3, 'maas-never-sent': 0.3, 'maas-request-lost': 0.1 },
+      stormMs: 400_000,
+    },
+    patches: [
+      {
+        file: CLAIMED,
+        from: '    if (!mayPass(asked.error)) return asked;',
+        to: "    if (mayPass(asked.error)) return ok({ systemId, status: 'ready' });\n    if (!mayPass(asked.error)) return asked;",
+      },
+    ],
+  },
+  {
+    name: 'release-takes-all-of-ours',
+    bug: 'the filter for the claim is forgotten',
+    patches: [
+      {
+        file: MACHINES,
+        from: 'const labelled = await listMachines(maas, { owner, agentName: claim });',
+        to: 'const labelled = await listMachines(maas, { owner });',
+      },
+      {
+        file: CLAIMED,
+        from: '    const marked = await annotate(context, maas, seen, order.claim);\n    if (!marked.ok) return marked;\n    const asked',
+        to: '    const asked',
+      },
+    ],
+  },
+  {
+    name: 'server-error-means-not-done',
+    bug: 'a 500 to a change counts as nothing happened',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    patches: [
+      { file: MAAS_ERROR, from: "  if (call.effect === 'change') return unknownOutcome(call, detail);\n", to: '' },
+    ],
+  },
+  {
+    name: 'cut-answer-means-not-done',
+    bug: 'a connection cut after sending counts as never sent',
+    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    patches: [
+      {
+        file: MAAS_ERROR,
+        from: "    case 'MAYBE_SENT':\n      return call.effect === 'change' ? unknownOutcome(call, detail) : { code: 'MAAS_UNREACHABLE', detail };",
+        to: "    case 'MAYBE_SENT':\n      return { code: 'MAAS_UNREACHABLE', detail };",
+      },
+    ],
+  },
+];
