@@ -8,7 +8,7 @@ import { clusterOf, type Env } from './env.ts';
 import type { Catalogue } from './store/catalogue.ts';
 import { creationFinished, type Reservation, reserveCluster, type StoredCreation } from './store/clusters.ts';
 
-/** `BODY_TOO_LARGE`, `CLUSTER_NAME_TAKEN`, or `ACCOUNT_NOT_FOUND` when the account or its gateway is on its way out. */
+/** `CLUSTER_NAME_TAKEN`, or `ACCOUNT_NOT_FOUND` when the account or its gateway is on its way out. */
 export async function reserve(
   catalogue: Catalogue,
   reservation: Reservation,
