@@ -87,13 +87,16 @@ const MaasEndpoint = z.string().transform((text, context) => {
   return endpoint.ok ? endpoint.value : refuse(context, endpoint.error.detail);
 });
 
+export const ENROLMENT_LISTEN = '0.0.0.0:8443';
+export const isEnrolmentPlace = (text: string): boolean => HostPort.safeParse(text).success;
+
 const ConfigFile = z.strictObject({
   stateDir: z.string().startsWith('/', 'must be an absolute path').default('/var/lib/slipway'),
   console: Origin.nullable().default(null),
   caFile: z.string().startsWith('/', 'must be an absolute path').nullable().default(null),
   enrolment: z
     .strictObject({
-      listen: HostPort.default({ host: '0.0.0.0', port: 8_443 }),
+      listen: HostPort.prefault(ENROLMENT_LISTEN),
       advertise: z.array(Advertised).max(16).default([]),
       checkSource: z
         .union(

@@ -5,7 +5,8 @@ export const HELP = `slipway-relay connects a datacentre's MAAS to a Slipway con
 Usage: slipway-relay <command> [options]
 
 Commands:
-  install      make a gateway: ask and write pcg.yaml, check everything, install on this host
+  install      make a gateway: ask and write pcg.yaml, check everything, install on machines of MAAS or on this host
+  uninstall    delete a gateway and give its machines back to MAAS
   pair         turn this host into a node of a gateway, with the one-time code the console shows
   run          serve: keep the tunnel, carry out commands, let machines enrol
   doctor       check everything this relay needs, and say what to do about what is missing
@@ -61,17 +62,26 @@ Exit status: 0 all well; 1 a check failed; 2 wrong use.
 
 export const INSTALL_HELP = `Usage: slipway-relay install -o true [--out DIR] [flags]
        slipway-relay install --check -c pcg.yaml [--host] [--json] [flags]
+       slipway-relay install -s true -c pcg.yaml [--json] [flags]
        slipway-relay install -s true -c pcg.yaml --host [flags]
+       slipway-relay install --node DIR [--prefix DIR] [--no-start]
 
 Makes a gateway. -o asks, checks each answer, and writes DIR/NAME-TIMESTAMP/pcg.yaml (0600) with no secret in plain.
---check looks at everything an install needs and lists all that is missing. -s checks the same and installs; run again
-after a failure, with an edited file if need be, it carries on. \`install\` may be left out before -o and -s.
+--check looks at everything an install needs and lists all that is missing. -s checks the same and installs, on machines
+of MAAS or with --host on this host; run again after a failure, with an edited file if need be, it carries on.
+\`install\` may be left out before -o and -s.
+
+Without --host, any host will do that reaches the console, MAAS and the machines, and that machines reach: it is the
+gateway's relay until the relays on its machines take over, keeps what it must in the folder \`state\` beside pcg.yaml,
+and removes that when it is done.
 
   -o, --interactive [true]   ask, at a terminal
   -s, --silent [true]        ask nothing, and install from the file
   -c, --config-file FILE     pcg.yaml
   --check                    only check; changes nothing
-  --host                     install on this host, under systemd. This build can do no other: without it, -s ends with 3
+  --host                     install on this host, under systemd, instead of on machines of MAAS
+  --node DIR                 on a machine of a gateway: install its relay from DIR, where its bootstrap left the files
+                             relay.yaml and pairing-code. Machines do this themselves
   --out DIR                  where -o writes (default: this folder; in a container /opt/slipway)
   --https_proxy URL          these five win over the file, and answer their question of -o
   --http_proxy URL
@@ -79,14 +89,38 @@ after a failure, with an edited file if need be, it carries on. \`install\` may 
   --pod_cidr CIDR
   --svc_ip_range CIDR
   --passphrase-file FILE     opens, or seals, the secrets in pcg.yaml (else SLIPWAY_PASSPHRASE, else it is asked for)
-  --prefix DIR               with --host: put everything below DIR
-  --no-start                 with --host: don't start the service
-  --json                     with --check: one line of JSON
+  --prefix DIR               with --host or --node: put everything below DIR
+  --no-start                 with --host or --node: don't start the service
+  --json                     with --check: one line of JSON; with -s: the last line is JSON
   -h, --help                 this text
 
-Environment: SLIPWAY_API_KEY (makes the gateway and its default cloud account; never written), SLIPWAY_PASSPHRASE,
-SLIPWAY_CONSOLE (suggested by -o), SLIPWAY_CA_FILE, SLIPWAY_HOST_DIR (what --out is called outside the container).
+Environment: SLIPWAY_API_KEY (makes the gateway, and with --host its default cloud account; never written),
+SLIPWAY_PASSPHRASE, SLIPWAY_CONSOLE (suggested by -o), SLIPWAY_CA_FILE, SLIPWAY_HOST_DIR (what --out is called outside the
+container), SLIPWAY_ENROLMENT_LISTEN and SLIPWAY_ENROLMENT_ADVERTISE (where machines reach this host meanwhile; they win
+over enrolment in pcg.yaml).
 
 Exit status: 0 done, or all checks well; 1 something is wrong, all of it is printed with what to do; 2 wrong use;
-3 all checks passed, but this build can't install on MAAS machines.
+130 interrupted: nothing is lost, the same command carries on.
+`;
+
+export const UNINSTALL_HELP = `Usage: slipway-relay uninstall -c pcg.yaml [--json] [flags]
+
+Deletes a gateway and gives its machines, address and DNS names back to MAAS. Run it on a host that reaches the console
+and MAAS and is none of the gateway's machines: their relays can't see their own end, so this host is its relay until
+then. With an API key it asks for the deletion itself, which is refused while the gateway has clusters; without one,
+pcg.yaml must name a new pairing code of the gateway, and the deletion is asked for in the console.
+Run again after an interruption, it carries on.
+
+  -c, --config-file FILE     pcg.yaml, as the gateway was installed from
+  --https_proxy URL          these win over the file
+  --http_proxy URL
+  --no_proxy LIST
+  --passphrase-file FILE     opens the secrets in pcg.yaml (else SLIPWAY_PASSPHRASE, else it is asked for)
+  --json                     the last line is JSON
+  -h, --help                 this text
+
+Environment: SLIPWAY_API_KEY, SLIPWAY_PASSPHRASE, SLIPWAY_CA_FILE, SLIPWAY_ENROLMENT_LISTEN, SLIPWAY_ENROLMENT_ADVERTISE.
+
+Exit status: 0 deleted, all is given back; 1 something is wrong, it is printed with what to do; 2 wrong use;
+130 interrupted: nothing is lost, the same command carries on.
 `;

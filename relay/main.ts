@@ -49,6 +49,10 @@ async function main(args: string[]): Promise<number> {
     const { install } = await import('./install/install.ts');
     return install(args[0] === 'install' ? args.slice(1) : args, process.env, import.meta.filename);
   }
+  if (args[0] === 'uninstall') {
+    const { uninstall } = await import('./install/uninstall.ts');
+    return uninstall(args.slice(1), process.env, import.meta.filename);
+  }
   let parsed: ReturnType<typeof parse>;
   try {
     parsed = parse(args);

@@ -228,10 +228,11 @@ export class GatewayLogic implements GatewayRpc {
 
   #arm(): void {
     const now = this.#ports.now();
-    if (this.#standing() === null) return;
-    this.#machines.check();
+    const gateway = this.#standing();
+    if (gateway === null) return;
+    this.#machines.check(gateway);
     this.#standings.tell();
-    const own = [this.#keys.nextAt(), this.#leadWatch.dueAt(), ...this.#machines.moments()];
+    const own = [this.#keys.nextAt(), this.#leadWatch.dueAt(), ...this.#machines.moments(gateway)];
     const moments = [this.tunnel.overdueAt(), this.#notices.nextAt(), ...own];
     this.#ports.alarm.set(nextAlarm(now, moments, this.#failures));
   }

@@ -64,14 +64,15 @@ export class OwnMachines {
   }
 
   /** After anything that may have changed who is connected. */
-  check(): void {
-    this.outside.passOver();
+  check({ deletingAt }: GatewayRecord): void {
+    if (deletingAt !== null) this.outside.passOver();
     this.#notices.check();
   }
 
   /** When something of this is due. */
-  moments(): (EpochMs | null)[] {
-    return [this.#notices.nextAt(), this.outside.dueAt(), this.deletion.nextAt()];
+  moments({ deletingAt }: GatewayRecord): (EpochMs | null)[] {
+    const ending = deletingAt === null ? [] : [this.outside.dueAt(), this.deletion.nextAt()];
+    return [this.#notices.nextAt(), ...ending];
   }
 
   /** Null without machines. @throws when their cluster does not answer */

@@ -37,7 +37,7 @@ export class RelayNotices {
     this.#flight = new SingleFlight(() => this.#tell());
   }
 
-  /** Looks whether there is anything to tell, and tells it in the background. */
+  /** Of a gateway that stands: looks whether there is anything to tell, and tells it in the background. */
   check(): void {
     if (this.#unsaid() === null || this.#retryAt > this.#ports.now()) return;
     this.#ports.background(this.#flight.run());
@@ -68,10 +68,9 @@ export class RelayNotices {
 
   #unsaid(): { scope: Scope; clusterId: ClusterId; relays: RelayOfMachine[]; text: string } | null {
     const { storage, sockets, now } = this.#ports;
-    const gateway = storage.gateway();
-    if (gateway === null || gateway.removedAt !== null) return null;
     const { cluster, relaysTold } = storage.own.read();
-    if (cluster === null) return null;
+    const gateway = cluster === null ? null : storage.gateway();
+    if (cluster === null || gateway === null || gateway.removedAt !== null) return null;
     const relays = relaysOf(storage, sockets, now());
     const text = JSON.stringify(relays);
     return text === relaysTold ? null : { scope: gateway.scope, clusterId: cluster.id, relays, text };

@@ -29,7 +29,7 @@ export function createCallConsole(proxy: ProxySettings, ca: string[], agent: str
 }
 
 type Outgoing = {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** Undefined: none. */
   readonly body: unknown;
   readonly headers: Readonly<Record<string, string>>;

@@ -1,7 +1,8 @@
 // The default cloud account: named after the gateway, so that clusters can be made at once (features A1).
 import { err, ok } from '../../shared/result.ts';
 import type { Identity } from '../identity.ts';
-import { type HostWorld, problem, type Step } from './host-install.ts';
+import type { HostWorld } from './host-install.ts';
+import { problem, type Step } from './host-service.ts';
 import type { Settings } from './settings.ts';
 
 /** The console tries the account on MAAS through the gateway, so this needs a relay that is connected. May be repeated. */

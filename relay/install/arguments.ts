@@ -13,6 +13,7 @@ export const INSTALL_OPTIONS = {
   'config-file': { type: 'string', short: 'c' },
   check: { type: 'boolean', default: false },
   host: { type: 'boolean', default: false },
+  node: { type: 'string' },
   out: { type: 'string' },
   https_proxy: { type: 'string' },
   http_proxy: { type: 'string' },
@@ -27,10 +28,12 @@ export const INSTALL_OPTIONS = {
 } as const;
 
 export type InstallArguments = {
-  readonly mode: 'help' | 'interactive' | 'check' | 'install';
-  /** Absolute; empty in interactive mode. */
+  readonly mode: 'help' | 'interactive' | 'check' | 'install' | 'node';
+  /** Absolute; empty in interactive mode and with --node. */
   readonly configFile: string;
   readonly host: boolean;
+  /** Absolute: the folder of --node. */
+  readonly node: string | null;
   readonly out: string | null;
   readonly overrides: Overrides;
   /** Of the flags' own values. */
@@ -56,16 +59,14 @@ export function parseInstallArguments(args: readonly string[]): Result<InstallAr
   const wrong = misuse(values);
   if (wrong !== null && !values.help) return err(wrong);
   const noProxy = readNoProxy(values.no_proxy ?? '');
-  const mode = values.help ? 'help' : values.interactive ? 'interactive' : values.check ? 'check' : 'install';
   return ok({
-    mode,
+    mode: modeOf(values),
     configFile: values['config-file'] === undefined ? '' : resolve(values['config-file']),
     host: values.host,
+    node: values.node === undefined ? null : resolve(values.node),
     out: values.out === undefined ? null : resolve(values.out),
     overrides: {
-      ...(values.https_proxy === undefined ? {} : { 'proxy.https': values.https_proxy }),
-      ...(values.http_proxy === undefined ? {} : { 'proxy.http': values.http_proxy }),
-      ...(values.no_proxy === undefined || !noProxy.ok ? {} : { 'proxy.no': noProxy.value }),
+      ...proxyOverrides(values, noProxy),
       ...(values.pod_cidr === undefined ? {} : { 'network.podCidr': values.pod_cidr }),
       ...(values.svc_ip_range === undefined ? {} : { 'network.serviceIpRange': values.svc_ip_range }),
     },
@@ -75,6 +76,59 @@ export function parseInstallArguments(args: readonly string[]): Result<InstallAr
     start: !values['no-start'],
     json: values.json,
   });
+}
+
+/** `slipway-relay uninstall`: what of these it takes. */
+export const UNINSTALL_OPTIONS = {
+  'config-file': INSTALL_OPTIONS['config-file'],
+  https_proxy: INSTALL_OPTIONS.https_proxy,
+  http_proxy: INSTALL_OPTIONS.http_proxy,
+  no_proxy: INSTALL_OPTIONS.no_proxy,
+  'passphrase-file': INSTALL_OPTIONS['passphrase-file'],
+  json: INSTALL_OPTIONS.json,
+  help: INSTALL_OPTIONS.help,
+} as const;
+
+export type UninstallArguments = Pick<
+  InstallArguments,
+  'configFile' | 'overrides' | 'problems' | 'passphraseFile' | 'json'
+>;
+
+export function parseUninstallArguments(args: readonly string[]): Result<UninstallArguments | 'help', string> {
+  let values: ReturnType<typeof parseUninstall>['values'];
+  try {
+    values = parseUninstall(args).values;
+  } catch (error) {
+    return err(reasonOf(error));
+  }
+  if (values.help) return ok('help');
+  if (values['config-file'] === undefined) return err('-c pcg.yaml is missing');
+  const noProxy = readNoProxy(values.no_proxy ?? '');
+  return ok({
+    configFile: resolve(values['config-file']),
+    overrides: proxyOverrides(values, noProxy),
+    problems: noProxy.ok ? [] : [{ ...noProxy.error, where: '--no_proxy' }],
+    passphraseFile: values['passphrase-file'] === undefined ? null : resolve(values['passphrase-file']),
+    json: values.json,
+  });
+}
+
+const parseUninstall = (args: readonly string[]) =>
+  parseArgs({ args: [...args], options: UNINSTALL_OPTIONS, allowPositionals: false, strict: true });
+
+type ProxyFlags = Partial<Record<'https_proxy' | 'http_proxy' | 'no_proxy', string | undefined>>;
+
+const proxyOverrides = (flags: ProxyFlags, noProxy: Result<string[], unknown>): Overrides => ({
+  ...(flags.https_proxy === undefined ? {} : { 'proxy.https': flags.https_proxy }),
+  ...(flags.http_proxy === undefined ? {} : { 'proxy.http': flags.http_proxy }),
+  ...(flags.no_proxy === undefined || !noProxy.ok ? {} : { 'proxy.no': noProxy.value }),
+});
+
+function modeOf(values: ReturnType<typeof parse>['values']): InstallArguments['mode'] {
+  if (values.help) return 'help';
+  if (values.node !== undefined) return 'node';
+  if (values.interactive) return 'interactive';
+  return values.check ? 'check' : 'install';
 }
 
 const parse = (args: readonly string[]) =>
@@ -98,15 +152,25 @@ function withoutTruth(args: readonly string[]): string[] {
 }
 
 function misuse(values: ReturnType<typeof parse>['values']): string | null {
-  const { interactive, silent, check, host, prefix, json } = values;
+  const { interactive, silent, check, host, node, prefix, json } = values;
+  if (prefix !== undefined && !isAbsolute(prefix)) return '--prefix must be an absolute path';
+  if (node !== undefined) return misuseOfNode(values);
   if (!interactive && !silent && !check) return 'say what to do: -o true, -s true -c pcg.yaml, or --check -c pcg.yaml';
   if (interactive && (silent || check)) return '-o asks and writes pcg.yaml: it goes with neither -s nor --check';
   if (interactive && (host || values['config-file'] !== undefined))
     return '-o takes neither -c nor --host: give them with -s true';
   if (!interactive && values['config-file'] === undefined) return '-c pcg.yaml is missing';
   if (!interactive && values.out !== undefined) return '--out goes with -o true';
-  if (!host && (prefix !== undefined || values['no-start'])) return '--prefix and --no-start go with --host';
-  if (json && !check) return '--json goes with --check';
-  if (prefix !== undefined && !isAbsolute(prefix)) return '--prefix must be an absolute path';
+  if (!host && (prefix !== undefined || values['no-start'])) return '--prefix and --no-start go with --host or --node';
+  if (json && !check && (host || interactive)) return '--json goes with --check, or with -s without --host';
   return null;
+}
+
+const WITH_NODE = ['node', 'prefix', 'no-start'];
+
+function misuseOfNode(values: ReturnType<typeof parse>['values']): string | null {
+  const other = Object.entries(values).find(
+    ([name, value]) => value !== undefined && value !== false && !WITH_NODE.includes(name),
+  );
+  return other === undefined ? null : `--node takes no --${other[0]}: all it needs is in its folder`;
 }

@@ -2,7 +2,8 @@
 import { ok } from '../../shared/result.ts';
 import type { Identity } from '../identity.ts';
 import { sleep } from '../ports.ts';
-import { type HostWorld, problem, type Step, UNIT } from './host-install.ts';
+import type { HostWorld } from './host-install.ts';
+import { problem, type Step, UNIT } from './host-service.ts';
 
 /** A first connect takes a second; a slow name server or proxy some more. */
 const CONNECTED_MS_MAX = 90_000;

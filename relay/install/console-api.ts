@@ -1,6 +1,7 @@
 // What the installer asks of the console with an API key. Answers are read leniently: only what is used here.
 import { z } from 'zod';
 import { WhoAmI } from '../../shared/api-key.ts';
+import { ClusterPhase, SlotPhase } from '../../shared/cluster-view.ts';
 import { AccountId, GatewayId } from '../../shared/ids.ts';
 import { PairingCode } from '../../shared/pairing.ts';
 import { Problem } from '../../shared/problem.ts';
@@ -9,7 +10,7 @@ import type { Refusal } from './install-problem.ts';
 
 /** One call with a bearer token. Never throws; the failure is told in words. */
 export type CallConsole = (call: {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: string;
   readonly bearer: string;
   readonly body?: unknown;
@@ -17,7 +18,24 @@ export type CallConsole = (call: {
   readonly repeatKey?: string;
 }) => Promise<Result<{ readonly status: number; readonly body: unknown }, { readonly detail: string }>>;
 
-const Gateway = z.object({ id: GatewayId, name: z.string(), phase: z.string() });
+const Machine = z.object({
+  slot: z.string(),
+  hostname: z.string().nullable(),
+  systemId: z.string().nullable(),
+  phase: SlotPhase,
+});
+const Machines = z.object({
+  phase: ClusterPhase,
+  waitingOn: z.array(z.object({ sentence: z.string() })),
+  machines: z.array(Machine),
+});
+const Gateway = z.object({
+  id: GatewayId,
+  name: z.string(),
+  phase: z.string(),
+  /** A console of before knows of none. */
+  machines: Machines.nullable().default(null),
+});
 export type Gateway = z.infer<typeof Gateway>;
 const CodeMade = z.object({ pairingCode: PairingCode });
 const GatewayMade = z.object({ ...Gateway.shape, ...CodeMade.shape });
@@ -36,7 +54,7 @@ export type ConsoleApi = ReturnType<typeof createConsoleApi>;
 export function createConsoleApi(origin: string, apiKey: string, call: CallConsole) {
   const ask = async <T>(
     answer: z.ZodType<T>,
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'DELETE',
     path: string,
     more: { body?: unknown; repeatKey?: string } = {},
   ): Asked<T> => {
@@ -66,6 +84,12 @@ export function createConsoleApi(origin: string, apiKey: string, call: CallConso
       ask(GatewayMade, 'POST', '/v1/gateways', { body: { name }, repeatKey }),
     gatewayNamed: (name: string) => find(Gateway, '/v1/gateways', (gateway) => gateway.name === name),
     gateway: (id: GatewayId) => ask(Gateway, 'GET', `/v1/gateways/${id}`),
+    /** `gone`: at once, or long ago. `deleting`: its machines are given back first. May be repeated. */
+    deleteGateway: async (id: GatewayId): Asked<'gone' | 'deleting'> => {
+      const asked = await ask(z.unknown(), 'DELETE', `/v1/gateways/${id}`);
+      if (!asked.ok) return asked.error.problem === 'NOT_FOUND' ? ok('gone') : asked;
+      return ok(Gateway.safeParse(asked.value).success ? 'deleting' : 'gone');
+    },
     newCode: (id: GatewayId) => ask(CodeMade, 'POST', `/v1/gateways/${id}/pairing-code`),
     accountNamed: (name: string) => find(Account, '/v1/cloud-accounts', (account) => account.name === name),
     createAccount: (account: {
@@ -92,9 +116,19 @@ function refused(status: number, body: unknown): Result<never, ConsoleFailure> {
     case 'GATEWAY_NAME_TAKEN':
     case 'ACCOUNT_NAME_TAKEN':
       return err({ code, ...said });
+    case 'GATEWAY_HAS_CLUSTERS':
+      return err({ code, ...said, detail: `${said.detail}${clustersOf(body)}` });
     default:
       return err({ code: 'CONSOLE_REFUSED', ...said });
   }
+}
+
+const Clusters = z.object({ clusters: z.array(z.object({ id: z.string(), name: z.string() })) });
+
+/** By name, so that the person knows which to delete. */
+function clustersOf(body: unknown): string {
+  const named = Clusters.safeParse(body);
+  return named.success ? `: ${named.data.clusters.map(({ name, id }) => `${name} (${id})`).join(', ')}` : '';
 }
 
 const failed = (code: 'CONSOLE_UNREACHABLE' | 'CONSOLE_REFUSED', detail: string): Result<never, ConsoleFailure> =>

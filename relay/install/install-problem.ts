@@ -41,6 +41,13 @@ export const INSTALL_PROBLEMS = {
   HOST_COMMAND_FAILED: 'Correct what the program says, then run the same command again: it carries on.',
   PAIRING_FAILED: 'See what the console says; then run the same command again.',
   NOT_CONNECTED: 'See `slipway-relay doctor` and the journal of slipway-relay, then run the same command again.',
+  STATE_IN_USE: 'Wait until the other slipway-relay ends, or stop it.',
+  RELAY_NOT_STARTED: 'Correct what it says, then run the same command again: it carries on.',
+  MACHINES_FAILED: 'Correct what it says, in MAAS or in pcg.yaml, then run the same command again.',
+  NODE_REMOVED: 'Remove the folder `state` beside pcg.yaml, then run the same command again, with a new pairing code.',
+  NOT_LET_GO: 'See `relay.log` beside pcg.yaml, then run the same command again: what is done is not done again.',
+  GATEWAY_UNKNOWN: 'Correct gateway.name, or give an API key of its project.',
+  GATEWAY_HAS_CLUSTERS: 'Delete them first, then run the same command again.',
   ACCOUNT_NAME_TAKEN: 'Rename that cloud account, then run the same command again.',
   CONSOLE_REFUSED: 'See what the console says.',
 } as const;

@@ -7,7 +7,8 @@ import { type Paired, type Pairing, pair } from '../pair.ts';
 import type { Disk } from '../ports.ts';
 import { RELAY_VERSION } from '../version.ts';
 import type { ConsoleApi } from './console-api.ts';
-import { type HostWorld, problem, type Step } from './host-install.ts';
+import type { HostWorld } from './host-install.ts';
+import { problem, type Step } from './host-service.ts';
 import type { InstallProblem } from './install-problem.ts';
 import type { Settings } from './settings.ts';
 
@@ -22,11 +23,13 @@ const Progress = z.strictObject({
 });
 type Progress = z.infer<typeof Progress>;
 
+export type PairingWorld = Pick<HostWorld, 'openState' | 'post' | 'api' | 'now' | 'random' | 'say'>;
+
 /** May be repeated: who is paired stays paired, and a gateway is made once. */
 export async function pairHost(
   settings: Settings,
   { folder, hostname }: { readonly folder: string; readonly hostname: string },
-  world: HostWorld,
+  world: PairingWorld,
 ): Step<Pick<Paired, 'identity' | 'already'>> {
   const disk = await world.openState(folder);
   if (!disk.ok) return problem('state folder', 'HOST_NOT_WRITABLE', disk.error.detail);
@@ -58,7 +61,7 @@ const elsewhere = (name: string, origin: string): Result<never, InstallProblem> 
 async function codeByKey(
   settings: Settings,
   disk: Disk,
-  { api, random }: HostWorld,
+  { api, random }: PairingWorld,
 ): Promise<string | Result<never, InstallProblem>> {
   if (api === null) return problem('console', 'CREDENTIAL_MISSING', 'there is neither a pairing code nor an API key');
   const kept = await readProgress(disk, settings.name);

@@ -2,6 +2,7 @@
 import { dump, load as parseYaml } from 'js-yaml';
 import { z } from 'zod';
 import { err, ok, type Result } from '../../shared/result.ts';
+import { ENROLMENT_LISTEN, isEnrolmentPlace } from '../config.ts';
 import { reasonOf } from '../log.ts';
 import { type Flavour, Placement } from './flavour.ts';
 import { type InstallCode, type InstallProblem, type Refusal, refusal } from './install-problem.ts';
@@ -54,6 +55,13 @@ const PcgFile = z.strictObject({
     .prefault({}),
   network: z.strictObject({ podCidr: by(readCidr), serviceIpRange: by(readCidr) }),
   maas: z.strictObject({ endpoint: by(readMaasEndpoint), apiKey: Secret, caFile: Path.nullable().default(null) }),
+  /** Where machines reach this host while it installs; not with --host, where relay.yaml has it. */
+  enrolment: z
+    .strictObject({
+      listen: z.string().refine(isEnrolmentPlace, 'is not of the form host:port').default(ENROLMENT_LISTEN),
+      advertise: z.array(z.string().refine(isEnrolmentPlace, 'is not of the form host:port')).max(16).default([]),
+    })
+    .prefault({}),
   /** Not needed with --host. */
   placement: Placement.nullable().default(null),
 });

@@ -1,5 +1,6 @@
 // Everything an install needs, looked at before anything is changed; all failures are told at once. Reads only.
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
+import type { AccountFacts } from '../../shared/inventory.ts';
 import { MAAS_CLOCK_SKEW_MS_MAX } from '../../shared/limits.ts';
 import { funnelSentence } from '../../shared/machine-funnel.ts';
 import type { Result } from '../../shared/result.ts';
@@ -27,8 +28,18 @@ export type Lookout = {
   /** MAAS's own time, from its answer. */
   readonly maasTime: () => Promise<Result<number | null, string>>;
   readonly now: () => number;
-  /** This host, when the relay goes on it; null when it goes on machines of MAAS. */
-  readonly host: (() => Promise<Check[]>) | null;
+  /** The relay goes on this host, and takes no machine. */
+  readonly onHost: boolean;
+  /** An installation on machines was begun from here: it has some of them already. */
+  readonly carriesOn: boolean;
+  /** What this host must be able to. */
+  readonly here: () => Promise<Check[]>;
+};
+
+export type Preflights = {
+  readonly checks: Check[];
+  /** What MAAS said of the account; null when it could not be asked. */
+  readonly account: AccountFacts | null;
 };
 
 const pass = (name: string, detail: string): Check => ({ name, status: 'ok', detail, todo: '' });
@@ -37,18 +48,19 @@ const skip = (name: string, detail: string): Check => ({ name, status: 'skipped'
 const refused = (name: string, failure: Refusal): Check =>
   fail(name, `${failure.detail} (${failure.code})`, todoOf(failure));
 
-export async function runPreflights(settings: Settings, lookout: Lookout): Promise<Check[]> {
+export async function runPreflights(settings: Settings, lookout: Lookout): Promise<Preflights> {
   const onConsole = await lookout.console();
   const reached = onConsole.every((check) => check.name !== 'console' || check.status === 'ok');
   const site = await lookout.maas();
-  return [
+  const checks = [
     ...onConsole,
     await checkCredential(settings, lookout, reached),
     site.ok ? passMaas(site.value) : refused('maas', site.error),
     await checkMaasClock(lookout),
     ...(site.ok ? checkSite(settings, site.value, lookout) : withoutSite(settings)),
-    ...(lookout.host === null ? [] : await lookout.host()),
+    ...(await lookout.here()),
   ];
+  return { checks, account: site.ok ? site.value.account : null };
 }
 
 async function checkCredential(settings: Settings, { api }: Lookout, reached: boolean): Promise<Check> {
@@ -83,14 +95,18 @@ async function checkMaasClock({ maasTime, now }: Lookout): Promise<Check> {
   });
 }
 
-function checkSite({ placement, networks }: Settings, site: MaasSite, { host }: Lookout): Check[] {
-  const onMachines =
-    host !== null
-      ? [skip('machines', 'none is taken with --host'), skip('addresses', 'none is taken with --host')]
-      : placement === null
-        ? [refused('machines', { code: 'PLACEMENT_MISSING', detail: 'the file says nothing of placement' })]
-        : [checkMachines(site, placement), checkAddresses(site, placement)];
-  return [checkImage(site), ...onMachines, checkNetworks(site, networks)];
+function checkSite({ placement, networks }: Settings, site: MaasSite, lookout: Lookout): Check[] {
+  return [checkImage(site), ...checkTaken(placement, site, lookout), checkNetworks(site, networks)];
+}
+
+/** Machines and addresses to take. */
+function checkTaken(placement: Placement | null, site: MaasSite, { onHost, carriesOn }: Lookout): Check[] {
+  const none = (why: string): Check[] => [skip('machines', why), skip('addresses', why)];
+  if (onHost) return none('none is taken with --host');
+  if (placement === null)
+    return [refused('machines', { code: 'PLACEMENT_MISSING', detail: 'the file says nothing of placement' })];
+  if (carriesOn) return none('an installation is under way from here, and may have its machines already');
+  return [checkMachines(site, placement), checkAddresses(site, placement)];
 }
 
 const withoutSite = ({ networks }: Settings): Check[] => [

@@ -22,6 +22,7 @@ export type Settings = {
   readonly networks: Networks;
   readonly maas: { readonly endpoint: string; readonly apiKey: string; readonly caPem: string | null };
   readonly placement: Placement | null;
+  readonly enrolment: { readonly listen: string; readonly advertise: readonly string[] };
 };
 
 /** Opens every secret and tells all that fail. */
@@ -63,6 +64,7 @@ export async function openSettings(file: PcgFile, sources: SecretSources): Promi
     networks: file.network,
     maas: { endpoint: file.maas.endpoint, apiKey: maasKey, caPem },
     placement: file.placement,
+    enrolment: file.enrolment,
   });
 }
 

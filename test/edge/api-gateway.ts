@@ -21,14 +21,18 @@ export type ApiGateway = {
 
 let addresses = 0;
 
-/** Pairs over HTTP, from an address of its own: the limit per address is another test's. */
-export async function pairByApi(pairingCode: string, keys: Keys): Promise<PairingResponse> {
+/**
+ * Pairs over HTTP, from an address of its own: the limit per address is another test's.
+ * @param object of the gateway, as the relay of one of its own machines names it
+ */
+export async function pairByApi(pairingCode: string, keys: Keys, object?: string): Promise<PairingResponse> {
   addresses += 1;
   const headers = { 'cf-connecting-ip': `198.51.100.${addresses}` };
   const codeHash = await sha256(pairingCode);
-  const asked = callApi('POST', '/v1/pairing/challenge', { json: { codeHash }, headers });
+  const named = object === undefined ? {} : { object };
+  const asked = callApi('POST', '/v1/pairing/challenge', { json: { codeHash, ...named }, headers });
   const { nonce } = await answerOf(asked, 200, PairingChallenge);
-  const json = await pairingRequest(keys, codeHash, nonce);
+  const json = { ...(await pairingRequest(keys, codeHash, nonce)), ...named };
   return answerOf(callApi('POST', '/v1/pairing', { json, headers }), 200, PairingResponse);
 }
 

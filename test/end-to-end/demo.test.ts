@@ -68,12 +68,13 @@ describe('the demo', () => {
   );
 
   test.each([
-    ['once it stands', /Ctrl-C ends everything/],
-    ['while it starts', /starting the control plane/],
-    ['in the middle of a create', /cluster demo: provisioning/],
-  ])('ends by Ctrl-C %s and leaves no process and no folder', { timeout: RUN_MS_MAX }, async (_when, line) => {
+    ['once it stands', 'create', /Ctrl-C ends everything/],
+    ['while it starts', 'create', /starting the control plane/],
+    ['in the middle of a create', 'create', /cluster demo: provisioning/],
+    ['with an installer and a machine’s relay at work', 'gateway', /install \| .* gateway-0 .*: its relay is/],
+  ])('ends by Ctrl-C %s and leaves no process and no folder', { timeout: RUN_MS_MAX }, async (_when, story, line) => {
     const before = new Set(stateFolders());
-    const demo = runProgram([DEMO]);
+    const demo = runProgram([DEMO, story]);
     await demo.printed(line, 60_000);
     demo.interrupt('SIGINT');
     expect(await demo.ended, demo.stdout()).toBe(130);

@@ -33,10 +33,15 @@ export type SceneOptions = {
   readonly waits?: Partial<EdgeWaits>;
 };
 
-export type Scene = Stack & {
-  readonly stateDir: string;
-  /** What the processes said last. */
-  readonly log: readonly string[];
+export type Scene = Stack &
+  ClusterStory & {
+    readonly stateDir: string;
+    /** What the processes said last. */
+    readonly log: readonly string[];
+  };
+
+/** What every story asks of its clusters. */
+export type ClusterStory = {
   /** One control plane and one worker unless pools are given. */
   create(name: string, more?: Readonly<Record<string, unknown>>): Promise<ClusterView>;
   /** Waits for the phase. A cluster that fails, though that was not asked for, ends the wait at once. */
@@ -60,13 +65,9 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
       driver: options.driver ?? 'simulated',
       address: '127.0.0.1',
       waits: { ...SHORT_WAITS, ...options.waits },
-      log: (line) => {
-        if (line.includes('"event":"request"')) return;
-        log.push(line);
-        if (log.length > LOG_LINES_KEPT) log.shift();
-      },
+      log: keepIn(log),
     });
-    return { ...stack, ...asked(stack, log), stateDir, log, close: () => closeAll(stack, stateDir) };
+    return { ...stack, ...clusterStory(stack, log), stateDir, log, close: () => closeAll(stack, stateDir) };
   } catch (error) {
     rmSync(stateDir, { recursive: true, force: true });
     throw error;
@@ -74,6 +75,15 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
 }
 
 export const tempStateDir = (): string => memoryFolder('slipway-e2e-');
+
+/** The last lines, without those of every request. */
+export const keepIn =
+  (log: string[]) =>
+  (line: string): void => {
+    if (line.includes('"event":"request"')) return;
+    log.push(line);
+    if (log.length > LOG_LINES_KEPT) log.shift();
+  };
 
 /** A stack for one story alone, closed whatever happens. */
 export async function withScene(options: SceneOptions, story: (scene: Scene) => Promise<void>): Promise<void> {
@@ -90,7 +100,7 @@ export const POOLS = (controlPlane: number, workers: number): Readonly<Record<st
   ...(workers === 0 ? [] : [{ name: 'workers', role: 'worker', size: workers }]),
 ];
 
-function inventoryOf({ machines = 6, hostnames, timings = {} }: SceneOptions): Inventory {
+export function inventoryOf({ machines = 6, hostnames, timings = {} }: SceneOptions): Inventory {
   const quick = { deployMs: 300, powerOnMs: 50, releaseMs: 50, eraseMs: 50, kubeadmInitMs: 100, kubeadmJoinMs: 50 };
   const inventory = defaultInventory({
     machines,
@@ -106,8 +116,11 @@ function inventoryOf({ machines = 6, hostnames, timings = {} }: SceneOptions): I
   };
 }
 
-function asked(stack: Stack, log: readonly string[]) {
-  const { api, account, lab } = stack;
+/** @param log what the processes said; its end is shown when a wait ends in vain */
+export function clusterStory(
+  { api, account, lab }: Pick<Stack, 'api' | 'account' | 'lab'>,
+  log: readonly string[],
+): ClusterStory {
   const timeline = async (id: string): Promise<TimelineEntry[]> => {
     const all: TimelineEntry[] = [];
     for (;;) {

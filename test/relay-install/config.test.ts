@@ -208,7 +208,8 @@ describe('the command line', () => {
     [['-o', 'true', '-s', 'true'], 'neither'],
     [['-o', 'false', '-s', 'true'], '-c pcg.yaml is missing'],
     [['-s', 'true', '-c', 'f', '--prefix', '/x'], 'go with --host'],
-    [['-s', 'true', '-c', 'f', '--json'], '--json goes with --check'],
+    [['-s', 'true', '-c', 'f', '--host', '--json'], '--json goes with --check'],
+    [['--node', '/d', '--host'], '--node takes no --host'],
     [['-s', 'true', '-c', 'f', '--host', '--prefix', 'x'], 'absolute'],
     [['-s', 'true', '-c', 'f', 'more'], 'more'],
   ])('%j is wrong use', (args, why) => {

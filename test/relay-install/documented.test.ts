@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { expect, test } from 'vitest';
-import { HELP, INSTALL_HELP } from '../../relay/help.ts';
-import { INSTALL_OPTIONS } from '../../relay/install/arguments.ts';
+import { HELP, INSTALL_HELP, UNINSTALL_HELP } from '../../relay/help.ts';
+import { INSTALL_OPTIONS, UNINSTALL_OPTIONS } from '../../relay/install/arguments.ts';
 import { INSTALL_PROBLEMS } from '../../relay/install/install-problem.ts';
 import { readPcgFile } from '../../relay/install/pcg-file.ts';
 import { PROMPTS } from '../../relay/install/prompts.ts';
@@ -53,6 +53,17 @@ test('every flag, in README.md and in --help', () => {
   expect(HELP).toMatch(/^ {2}install /m);
 });
 
+test('every flag of uninstall, in --help; README.md says what it does', () => {
+  const own = Object.entries(UNINSTALL_OPTIONS).flatMap(([name, option]) => [
+    `--${name}`,
+    ...('short' in option ? [`-${option.short}`] : []),
+  ]);
+  for (const flag of own) expect(UNINSTALL_HELP).toMatch(new RegExp(`(?<![\\w-])${flag}(?![\\w-])`));
+  for (const word of ['--json', '--passphrase-file', 'GATEWAY_HAS_CLUSTERS', 'orphan=true'])
+    expect(part('Uninstall')).toContain(word);
+  expect(HELP).toMatch(/^ {2}uninstall /m);
+});
+
 test('the example of pcg.yaml is one', () => {
   const text = /<!-- example: pcg.yaml -->\s*```yaml\n([\s\S]*?)```/.exec(INSTALL)?.[1] ?? '';
   expect(readPcgFile(text, {})).toMatchObject({ ok: true });
@@ -73,5 +84,5 @@ test('every check is named', () => {
     'machines',
     'addresses',
   ];
-  expect(new Set(named)).toEqual(new Set([...checks, 'networks', 'host']));
+  expect(new Set(named)).toEqual(new Set([...checks, 'networks', 'host', 'enrolment port', 'state folder']));
 });

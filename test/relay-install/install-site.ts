@@ -61,7 +61,10 @@ export async function startInstallSite(inventory = siteInventory()): Promise<Ins
 /** Runs the program to its end; what it is fed by is the environment only. */
 export function runProgram(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Ran> {
   return new Promise((resolve) => {
-    const options = { env: { PATH: process.env.PATH, ...environment }, timeout: RUN_MS_MAX };
+    const options = {
+      env: { PATH: process.env.PATH, SLIPWAY_ENROLMENT_LISTEN: '127.0.0.1:0', ...environment },
+      timeout: RUN_MS_MAX,
+    };
     const child = execFile(process.execPath, [MAIN, ...args], options, (error, stdout, stderr) =>
       resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
     );

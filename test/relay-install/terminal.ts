@@ -56,7 +56,14 @@ export type Terminal = {
 
 export function openTerminal(args: readonly string[], environment: Readonly<Record<string, string>>): Terminal {
   const child = spawn('python3', ['-c', PSEUDO_TERMINAL, process.execPath, MAIN, ...args], {
-    env: { PATH: process.env.PATH, TERM: 'xterm', NO_COLOR: '1', ...environment },
+    // Another test may have the usual port.
+    env: {
+      PATH: process.env.PATH,
+      TERM: 'xterm',
+      NO_COLOR: '1',
+      SLIPWAY_ENROLMENT_LISTEN: '127.0.0.1:0',
+      ...environment,
+    },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   let raw = '';

@@ -5,6 +5,7 @@ import type { GatewayPorts } from '../../functions/objects/gateway-ports.ts';
 import { SessionState, type TunnelSocket } from '../../functions/objects/tunnel-session.ts';
 import { keyFingerprint, verifySignature } from '../../functions/objects/verify-signature.ts';
 import { toBase64url } from '../../functions/sign-command.ts';
+import type { Claim } from '../../shared/claim.ts';
 import type { Command } from '../../shared/command.ts';
 import type { RelayNodeId } from '../../shared/ids.ts';
 import { PRODUCTION_WAITS } from '../../shared/limits.ts';
@@ -148,6 +149,20 @@ export class GatewayBench {
     else await this.renew(codeHash);
     const keys = await benchKeys();
     const paired = await this.logic.pair(await this.request(keys, codeHash, sealingKey), ORIGIN);
+    if (!paired.ok) throw new Error(paired.error.code);
+    await this.settle();
+    return { ...keys, ...paired.value };
+  }
+
+  /** A relay on a machine of the gateway's own: `maker`, who is there already, makes the code for it (I3). */
+  async pairOnMachine(maker: BenchSocket, claim: Claim): Promise<BenchNode & PairingResponse> {
+    this.#counter += 1;
+    this.now += 1;
+    const codeHash = String(this.#counter).padEnd(43, 'm');
+    await this.say(maker, { type: 'pairing-code', codeHash, claim });
+    if (maker.last('pairing-code-ack')?.codeHash !== codeHash) throw new Error('the code is not acknowledged');
+    const keys = await benchKeys();
+    const paired = await this.logic.pair(await this.request(keys, codeHash), ORIGIN);
     if (!paired.ok) throw new Error(paired.error.code);
     await this.settle();
     return { ...keys, ...paired.value };

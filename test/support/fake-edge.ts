@@ -8,10 +8,11 @@ import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import { GatewayId, RelayNodeId, type Scope, Scope as ScopeSchema } from '../../shared/ids.ts';
+import type { InstallationState } from '../../shared/installation.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { makePairingCode, PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
 import { SealedSecret, sealContext } from '../../shared/sealed-secret.ts';
-import { type EdgeFrame, encodeFrame, helloText, PING, PONG, RelayFrame } from '../../shared/tunnel-frame.ts';
+import { CLOSE, type EdgeFrame, encodeFrame, helloText, PING, PONG, RelayFrame } from '../../shared/tunnel-frame.ts';
 
 export const SCOPE: Scope = ScopeSchema.parse({ tenantId: 'ten_a', projectId: 'prj_a', jurisdiction: 'default' });
 export const GATEWAY = GatewayId.parse('gw_a');
@@ -29,12 +30,24 @@ export type Manners = {
   outstanding: CommandId[];
   guards: Extract<EdgeFrame, { type: 'lease' }>['guards'];
   epoch: number;
+  /** What is answered to `installation`, by how many were heard before it; null: nothing. */
+  installation: ((asked: number) => InstallationState) | null;
+  /** Whether a node that asks to leave is closed as revoked. */
+  letsGo: boolean;
 };
 
 /** @param tls serves https and wss as `localhost` with this certificate */
 export async function startFakeEdge(tls: { cert: string; key: string } | null = null) {
   const signing = await makeKey();
-  const manners: Manners = { grantsLeases: true, acknowledges: true, outstanding: [], guards: [], epoch: 1 };
+  const manners: Manners = {
+    grantsLeases: true,
+    acknowledges: true,
+    outstanding: [],
+    guards: [],
+    epoch: 1,
+    installation: null,
+    letsGo: true,
+  };
   const heard: { frame: RelayFrame; session: number }[] = [];
   const hellos: Hello[] = [];
   const closes: number[] = [];
@@ -45,6 +58,7 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
   let sessions = 0;
   let seq = 0;
   let pairings = 0;
+  const pairedWith: PairingRequest[] = [];
 
   const answer = (request: IncomingMessage, response: ServerResponse): void => void answerPairing(request, response);
   const server = tls === null ? createServer(answer) : createTlsServer(tls, answer);
@@ -52,7 +66,9 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const origin = tls === null ? `http://127.0.0.1:${portOf(server)}` : `https://localhost:${portOf(server)}`;
-  const code = makePairingCode(crypto.getRandomValues(new Uint8Array(20)), (await sha256(signing.raw)).slice(0, 10));
+  const anotherCode = async () =>
+    makePairingCode(crypto.getRandomValues(new Uint8Array(20)), (await sha256(signing.raw)).slice(0, 10));
+  const code = await anotherCode();
 
   const wake = (): void => {
     for (const waker of [...wakers]) waker();
@@ -88,6 +104,13 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
       send({ v: 1, type: 'report-ack', commandIds: [frame.commandId] });
     } else if (frame.type === 'observations' && manners.acknowledges) {
       send({ v: 1, type: 'observation-ack', seq: frame.seq });
+    } else if (frame.type === 'pairing-code' && manners.acknowledges) {
+      send({ v: 1, type: 'pairing-code-ack', codeHash: frame.codeHash });
+    } else if (frame.type === 'installation' && manners.installation !== null) {
+      const asked = heard.filter((one) => one.frame.type === 'installation').length;
+      send({ v: 1, type: 'installation-state', state: manners.installation(asked) });
+    } else if (frame.type === 'node-leave' && manners.letsGo) {
+      from.close(CLOSE.REVOKED, 'it left');
     }
     heard.push({ frame, session: sessions });
     wake();
@@ -106,6 +129,7 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
     const { signature, ...rest } = asked;
     if (!(await verify(asked.identityKey, pairingText(rest, origin), signature))) return json(422, { code: 'x' });
     pairings += 1;
+    pairedWith.push(asked);
     identityKey = asked.identityKey;
     sealingKey = asked.sealingKey;
     json(200, {
@@ -147,11 +171,14 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
   return {
     origin,
     code,
+    anotherCode,
     manners,
     hellos,
     heard,
     closes,
     pairings: () => pairings,
+    /** What relays paired with, in order. */
+    pairedWith,
     /** A secret for the relay that was paired last. */
     seal: (about: Pick<SealedSecret, 'purpose' | 'recordId' | 'version'>, plain: string) =>
       sealTo(sealingKey, about, plain),
@@ -172,6 +199,8 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
       const signature = await signing.sign(payload);
       send({ v: 1, type: 'deliver', payload: forge?.(payload) ?? payload, signature });
     },
+    /** Closes the session, as the edge does. */
+    closeAll: (closeCode: number) => socket?.close(closeCode, 'closed by the test'),
     /** Cuts the tunnel as a broken network does. */
     cut: () => socket?.terminate(),
     stop: async () => {

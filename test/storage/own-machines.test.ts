@@ -1,0 +1,237 @@
+// A gateway with machines of its own on a clock that the test moves, with a stand-in for their cluster: who leads while it is being
+// deleted, what its cluster is told when calls fail, and how it ends by itself.
+import { afterEach, expect, test } from 'vitest';
+import type { GatewayPorts } from '../../functions/objects/gateway-ports.ts';
+import { Claim } from '../../shared/claim.ts';
+import { ClusterSpec } from '../../shared/cluster-spec.ts';
+import type { ClusterPhase, ClusterView } from '../../shared/cluster-view.ts';
+import type { CommandOutcome } from '../../shared/command.ts';
+import { AccountId, type ClusterId } from '../../shared/ids.ts';
+import type { Installation, RelayOfMachine } from '../../shared/installation.ts';
+import { LEASE_MS } from '../../shared/limits.ts';
+import { ok } from '../../shared/result.ts';
+import { CLOSE } from '../../shared/tunnel-frame.ts';
+import { ACCOUNT, aRelease, GATEWAY_ID } from './command-samples.ts';
+import { type BenchNode, type BenchSocket, GatewayBench } from './gateway-bench.ts';
+
+const MACHINES: Installation['machines'] = {
+  ...{ size: 1, zones: [], podCidr: '10.1.0.0/16', serviceCidr: '10.2.0.0/16' },
+  minimums: { cpuCores: 4, memoryMiB: 8_192, diskGB: 60 },
+};
+const FACTS = {
+  ...{ maasVersion: '3.7.0', user: 'slipway', isAdmin: false, zones: [], pools: [], domains: [], images: [] },
+  ...{ readyMachines: 3, permissionsMissing: [] },
+};
+const INSTALLATION: Installation = { account: { name: 'maas', access: ACCOUNT, facts: FACTS }, machines: MACHINES };
+
+/** The cluster of the gateway's machines, as far as the gateway sees it. */
+class StandIn {
+  id: ClusterId | null = null;
+  phase: ClusterPhase = 'running';
+  isProvisioned = true;
+  isReachable = true;
+  isInCatalogue = true;
+  readonly told: (readonly RelayOfMachine[])[] = [];
+  readonly asked: string[] = [];
+
+  readonly ports: Pick<GatewayPorts, 'ownCluster' | 'catalogue'> = {
+    ownCluster: () => ({
+      view: async () => this.#view(),
+      relaysChanged: async (relays) => {
+        if (!this.isReachable) throw new Error('away');
+        this.told.push(relays);
+        return true;
+      },
+      requestAbort: async (actor) => this.#end('aborting', actor),
+      requestDeletion: async (actor) => this.#end('deleting', actor),
+      leftovers: async () => ({ machines: [], address: null }),
+      abandon: async () => void this.asked.push('abandon'),
+    }),
+    catalogue: {
+      putAccount: async () => ok(null),
+      makeCluster: async ({ clusterId }) => {
+        this.id = clusterId;
+        return ok(null);
+      },
+      finishCluster: async () => false,
+      beginRemoval: async () => !this.isInCatalogue,
+      endRemoval: async () => void this.asked.push('end'),
+    },
+  };
+
+  #view(): ClusterView | null {
+    if (!this.isReachable) throw new Error('away');
+    if (this.id === null) return null;
+    const pools = [{ name: 'gateway', role: 'control-plane', size: 1, allowWorkloads: true }];
+    const spec = ClusterSpec.parse({ name: 'bench', profileId: 'pro_maas', accountId: ACCOUNT.accountId, pools });
+    return {
+      ...{ id: this.id, name: 'bench', description: '', tags: [], phase: this.phase, failure: null, spec },
+      ...{ gatewayId: GATEWAY_ID, accountId: AccountId.parse('acc_test'), generation: 1, createdAt: 1 },
+      ...{ provisionedAt: this.isProvisioned ? 1 : null, deletedAt: null, endpoint: null, kubernetesVersion: 'v1' },
+      ...{ machines: [], waitingOn: [], conditions: [] },
+    };
+  }
+
+  #end(phase: ClusterPhase, actor: string) {
+    this.asked.push(`${phase} by ${actor}`);
+    this.phase = phase;
+    const view = this.#view();
+    if (view === null) throw new Error('no cluster');
+    return Promise.resolve(ok(view));
+  }
+}
+
+let bench: GatewayBench;
+afterEach(() => bench.sql.close());
+
+type Scene = {
+  readonly cluster: StandIn;
+  readonly outside: { readonly node: BenchNode; socket: BenchSocket };
+  readonly inside: { readonly node: BenchNode; readonly socket: BenchSocket };
+  readonly claim: Claim;
+};
+
+/** A gateway with one machine: the relay that installed it still there, and the one on the machine. */
+async function aGateway(): Promise<Scene> {
+  const cluster = new StandIn();
+  bench = new GatewayBench(cluster.ports);
+  const node = await bench.pair();
+  const socket = await bench.join(node);
+  await bench.say(socket, { type: 'installation', installation: INSTALLATION });
+  expect(socket.last('installation-state')).toMatchObject({ state: { refused: null, clusterId: cluster.id } });
+  const claim = Claim.parse(`slipway/${GATEWAY_ID}/${cluster.id}/gateway-0/1`);
+  const inside = await bench.pairOnMachine(socket, claim);
+  return { cluster, outside: { node, socket }, inside: { node: inside, socket: await bench.join(inside) }, claim };
+}
+
+async function lease(socket: BenchSocket, epoch: number | null = null) {
+  await bench.say(socket, { type: 'lease-request', epoch });
+  const answer = socket.frames.at(-1);
+  if (answer?.type === 'lease' || answer?.type === 'lease-refused') return answer;
+  throw new Error('no answer to a lease request');
+}
+
+test('[I5] while a gateway is deleted a relay outside leads, as soon as the lease of the one inside has run out', async () => {
+  const { inside, outside } = await aGateway();
+  await bench.drop(outside.socket);
+  await bench.logic.enqueue([aRelease('w-0')]);
+  await bench.settle();
+  expect(inside.socket.delivered()).toHaveLength(1);
+  expect(await lease(inside.socket)).toMatchObject({ type: 'lease', epoch: 1 });
+  await bench.logic.requestDeletion('admin');
+  // Alone it goes on: somebody has to.
+  expect(await lease(inside.socket, 1)).toMatchObject({ type: 'lease', epoch: 1 });
+  const back = await bench.join(outside.node, 2);
+  expect(await lease(inside.socket, 1)).toMatchObject({ type: 'lease-refused' });
+  expect(await lease(back)).toMatchObject({ type: 'lease-refused' });
+  await bench.advance(LEASE_MS, [inside.socket, back]);
+  expect(back.delivered()).toHaveLength(1);
+  expect(inside.socket.last('withdraw')?.commandIds).toEqual(back.delivered().map(({ commandId }) => commandId));
+  const granted = await lease(back);
+  expect(granted).toMatchObject({ type: 'lease', epoch: 2, guards: [{ subject: 'w-0' }] });
+  expect(await lease(inside.socket)).toMatchObject({ type: 'lease-refused' });
+});
+
+test('[I5] a relay outside that falls silent does not keep those inside from going on', async () => {
+  const { inside, outside } = await aGateway();
+  await bench.logic.requestDeletion('admin');
+  expect(await lease(inside.socket)).toMatchObject({ type: 'lease-refused' });
+  // No ping of it is answered any more, though its socket still stands.
+  await bench.advance(120_000, [inside.socket]);
+  expect(outside.socket.closedWith).toBeNull();
+  expect(await lease(inside.socket)).toMatchObject({ type: 'lease' });
+});
+
+test('[I5] at any other time the lease goes to whoever asks first', async () => {
+  const { inside, outside } = await aGateway();
+  expect(await lease(inside.socket)).toMatchObject({ type: 'lease' });
+  expect(await lease(outside.socket)).toMatchObject({ type: 'lease-refused' });
+});
+
+test('[I5] a gateway ends by itself when its machines are gone and the catalogue says so too', async () => {
+  const { cluster, outside, inside } = await aGateway();
+  await bench.logic.requestDeletion('alice');
+  await bench.logic.requestDeletion('bob');
+  expect(cluster.asked).toEqual(['deleting by alice']);
+  expect(await bench.logic.view()).toMatchObject({ phase: 'deleting', machines: { phase: 'deleting' } });
+  await bench.say(inside.socket, { type: 'node-leave' });
+  expect(inside.socket.closedWith).toBeNull();
+  cluster.phase = 'deleted';
+  await bench.advance(120_000, [outside.socket]);
+  expect(outside.socket.closedWith).toBeNull();
+  cluster.isInCatalogue = false;
+  await bench.advance(61_000, [outside.socket]);
+  expect([outside.socket.closedWith, inside.socket.closedWith]).toEqual([CLOSE.REVOKED, CLOSE.REVOKED]);
+  expect(cluster.asked.slice(-1)).toEqual(['end']);
+  expect(await bench.logic.view()).toBeNull();
+  expect(bench.alarmAt).toBeNull();
+  expect(bench.sql.run('SELECT * FROM own')).toEqual([]);
+});
+
+test('[I5] the last report about its machines ends the gateway at once', async () => {
+  const { cluster, outside } = await aGateway();
+  await bench.logic.requestDeletion('admin');
+  cluster.phase = 'deleted';
+  cluster.isInCatalogue = false;
+  const command = aRelease('gateway-0', { clusterId: cluster.id });
+  await bench.logic.enqueue([command]);
+  await bench.settle();
+  const outcome: CommandOutcome = { ok: true, value: { verb: 'ensure-released', machines: [] } };
+  await bench.say(outside.socket, { type: 'report', commandId: command.commandId, outcome, epoch: null });
+  expect(outside.socket.closedWith).toBe(CLOSE.REVOKED);
+});
+
+test('[I5] a deletion goes on though the cluster of its machines is away for a while', async () => {
+  const { cluster, outside } = await aGateway();
+  cluster.isProvisioned = false;
+  cluster.isReachable = false;
+  await expect(bench.logic.requestDeletion('admin')).rejects.toThrow('away');
+  await bench.advance(120_000, [outside.socket]);
+  cluster.isReachable = true;
+  await bench.advance(61_000, [outside.socket]);
+  expect(cluster.asked).toEqual(['aborting by admin']);
+});
+
+test('[I1] the machines are told which relays there are, on every change, once, and again until they hear', async () => {
+  const { cluster, inside, outside, claim } = await aGateway();
+  const last = () => cluster.told.at(-1)?.map((relay) => [relay.claim, relay.state, relay.connected]);
+  expect(last()).toEqual([
+    [null, 'active', true],
+    [claim, 'active', true],
+  ]);
+  const count = cluster.told.length;
+  await bench.say(outside.socket, { type: 'lease-request', epoch: null });
+  expect(cluster.told).toHaveLength(count);
+  cluster.isReachable = false;
+  await bench.drop(inside.socket);
+  expect(cluster.told).toHaveLength(count);
+  cluster.isReachable = true;
+  await bench.advance(3_000, [outside.socket]);
+  expect(last()?.[1]).toEqual([claim, 'active', false]);
+  expect(cluster.told).toHaveLength(count + 1);
+});
+
+test('[I3] the relay of a machine that is given back is revoked, and again; the last that has the key is not', async () => {
+  const { cluster, inside, outside, claim } = await aGateway();
+  expect(await bench.logic.revokeRelayOf(claim)).toEqual(ok(null));
+  expect(inside.socket.closedWith).toBe(CLOSE.REVOKED);
+  expect(await bench.logic.revokeRelayOf(claim)).toEqual(ok(null));
+  expect(cluster.told.at(-1)).toMatchObject([{ nodeId: outside.node.nodeId }]);
+  const again = await bench.pairOnMachine(outside.socket, claim);
+  const socket = await bench.join(again);
+  await bench.say(outside.socket, { type: 'node-leave' });
+  expect(outside.socket.closedWith).toBe(CLOSE.REVOKED);
+  expect(await bench.logic.revokeRelayOf(claim)).toMatchObject({ ok: false, error: { code: 'CONFIRMATION_REQUIRED' } });
+  expect(socket.closedWith).toBeNull();
+});
+
+test('[I3] a node that an admin lets in again is still the relay of its machine', async () => {
+  const { inside, claim, cluster } = await aGateway();
+  const codeHash = 'z'.repeat(43);
+  await bench.renew(codeHash);
+  const paired = await bench.logic.pair(await bench.request(inside.node, codeHash), 'https://slipway.test');
+  expect(paired).toMatchObject({ ok: true, value: { nodeId: inside.node.nodeId } });
+  await bench.settle();
+  await bench.join(inside.node, 1, 'after');
+  expect(cluster.told.at(-1)?.map((relay) => relay.claim)).toContain(claim);
+});
