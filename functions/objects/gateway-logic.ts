@@ -25,6 +25,7 @@ import type { ClusterRpc, GatewayCreation, GatewayRpc } from './rpc.ts';
 import { SingleFlight } from './single-flight.ts';
 import type { Sql } from './sql.ts';
 import { Standings } from './standings.ts';
+import { tellClusters } from './tell-clusters.ts';
 import { TunnelLogic } from './tunnel-logic.ts';
 import { activeSessions, isAlive, readySessions, type Sockets, type TunnelSocket } from './tunnel-session.ts';
 
@@ -167,6 +168,15 @@ export class GatewayLogic implements GatewayRpc {
     this.#sendWithdraw(this.#queue.withdraw(commandIds, this.#ports.now()));
   }
 
+  async link(cluster: ClusterId, believed: boolean): Promise<boolean> {
+    if (this.#standing() === null) return believed;
+    this.tunnel.closeSilent(this.#ports.now());
+    const connected = this.#isConnected();
+    if (connected !== believed) this.#notices.put([cluster], connected);
+    this.#deliverAndTell();
+    return connected;
+  }
+
   async ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>> {
     if (this.#standing() === null || !this.#isConnected()) return err(apiFailure('GATEWAY_NOT_RUNNING'));
     const answer = this.#asks.wait(command, timeoutMs);
@@ -226,21 +236,12 @@ export class GatewayLogic implements GatewayRpc {
 
   #connectedChanged(connected: boolean): void {
     this.#ports.log({ event: connected ? 'gateway-connected' : 'gateway-disconnected' });
-    this.#notices.put(this.#queue.clustersWaiting(), connected);
+    this.#notices.put([...this.#queue.clustersWaiting(), ...(connected ? this.#notices.away() : [])], connected);
     this.#inBackground('notice-failed', this.#telling);
   }
 
   async #tellClusters(): Promise<void> {
-    const { now, log } = this.#ports;
-    for (const { clusterId, connected, failures } of this.#notices.due(now())) {
-      try {
-        await this.#cluster(clusterId)?.gatewayConnected(connected);
-        this.#notices.told(clusterId, connected);
-      } catch (error) {
-        log({ event: 'notice-failed', cluster: clusterId, cause: messageOf(error) });
-        this.#notices.failed(clusterId, failures, now());
-      }
-    }
+    await tellClusters({ ...this.#ports, notices: this.#notices, cluster: (id) => this.#cluster(id) });
     this.#arm();
   }
 

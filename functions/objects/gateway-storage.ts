@@ -42,6 +42,8 @@ const STEPS: readonly (readonly string[])[] = [
   ],
   // The incarnation of a relay that watches it (L7).
   ['ALTER TABLE cluster ADD COLUMN watcher TEXT'],
+  // It was last told that no relay is connected.
+  ['ALTER TABLE cluster ADD COLUMN away INTEGER NOT NULL DEFAULT 0'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */

@@ -24,6 +24,7 @@ import type { Sql } from './sql.ts';
 import type { Standings } from './standings.ts';
 import {
   activeSessions,
+  isAlive,
   lastHeardAt,
   leadSession,
   readySessions,
@@ -109,6 +110,15 @@ export class TunnelLogic {
     for (const { socket, since } of this.#handshakes()) {
       if (since + TUNNEL_HANDSHAKE_MS <= now) socket.close(CLOSE.HANDSHAKE_TIMEOUT, 'no hello within 10 s');
     }
+  }
+
+  /** T10. */
+  closeSilent(now: EpochMs): void {
+    const { sockets, connectedChanged } = this.#ports;
+    const silent = activeSessions(sockets).filter((session) => !isAlive(session, now));
+    for (const session of silent) this.#retire(session);
+    for (const { socket } of silent) socket.close(CLOSE.SILENT, 'nothing was heard for too long');
+    if (silent.length > 0 && activeSessions(sockets).length === 0) connectedChanged(false);
   }
 
   /** When the next handshake is overdue. */
