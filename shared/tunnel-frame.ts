@@ -18,6 +18,7 @@ export const CLOSE = {
   BAD_FRAME: 4005,
   CLONE_DETECTED: 4008,
   HANDSHAKE_TIMEOUT: 4009,
+  SILENT: 4010,
 } as const;
 
 /** Sent by the relay as bare text, answered by the runtime while the object sleeps. */

@@ -36,7 +36,7 @@ export type ClusterPorts = {
   readonly sql: Sql;
   readonly alarm: Alarm;
   readonly brain: ClusterBrain;
-  gateway(scope: Scope, id: GatewayId): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'revokeRelayOf'>;
+  gateway(scope: Scope, id: GatewayId): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'link' | 'revokeRelayOf'>;
   /** Writes the cluster's row of the catalogue. May be repeated. */
   project(scope: Scope, row: CatalogueRow, kind: ClusterKind): Promise<void>;
   /** 72 h after deletion, or given up: nothing of the cluster is kept. */
@@ -140,7 +140,8 @@ export class ClusterLogic implements ClusterRpc {
   }
 
   async poke(): Promise<void> {
-    this.#advance([]);
+    if (await this.#isSure()) this.#advance([]);
+    else this.#armWhatever();
   }
 
   /** Never throws (an alarm that throws is lost after six tries), and always leaves the next alarm behind. */
@@ -148,14 +149,34 @@ export class ClusterLogic implements ClusterRpc {
     this.#ports.alarm.fired();
     try {
       if (this.#mayBeErased()) return await this.#erase();
-      this.#advance([]);
-      this.#failures = 0;
+      if (await this.#isSure()) {
+        this.#advance([]);
+        this.#failures = 0;
+      }
       await this.#drain.run();
     } catch (error) {
       this.#failures += 1;
       this.#ports.log({ event: 'cluster-alarm-failed', failures: this.#failures, cause: messageOf(error) });
     } finally {
       this.#armWhatever();
+    }
+  }
+
+  /**
+   * T10, [WA2]: time alone decides nothing while nobody can see what happened. False when the gateway says otherwise than what
+   * this cluster believes, of which it is told in a moment, and when the gateway does not answer.
+   */
+  async #isSure(): Promise<boolean> {
+    const state = this.#read();
+    const believed = state?.gateway?.connected;
+    if (state == null || believed === undefined || state.deletedAt !== null) return true;
+    try {
+      const connected = await this.#ports.gateway(state.scope, state.gatewayId).link(state.clusterId, believed);
+      return connected === this.#read()?.gateway?.connected;
+    } catch (error) {
+      this.#failures += 1;
+      this.#ports.log({ event: 'gateway-unanswered', cluster: state.clusterId, cause: messageOf(error) });
+      return false;
     }
   }
 

@@ -12,6 +12,7 @@ const BATCH_MAX = 50;
 
 const NoticeRow = z.object({ cluster_id: ClusterId, connected: z.int(), failures: z.int(), retry_at: EpochMs });
 
+const AwayRow = z.object({ cluster_id: ClusterId });
 const NextRow = z.object({ at: EpochMs.nullable() });
 
 export type ClusterNotices = ReturnType<typeof clusterNotices>;
@@ -34,7 +35,13 @@ export function clusterNotices(sql: Sql) {
       })),
     /** Only if it is still what was told: another may have taken its place meanwhile. */
     told: (clusterId: ClusterId, connected: boolean) =>
-      sql.run('DELETE FROM notice WHERE cluster_id = ? AND connected = ?', clusterId, Number(connected)),
+      sql.transaction(() => {
+        sql.run('UPDATE cluster SET away = ? WHERE cluster_id = ?', Number(!connected), clusterId);
+        sql.run('DELETE FROM notice WHERE cluster_id = ? AND connected = ?', clusterId, Number(connected));
+      }),
+    /** Those that were told that no relay is connected, whether or not they have commands here. */
+    away: (): ClusterId[] =>
+      rowsOf(sql, AwayRow, 'SELECT cluster_id FROM cluster WHERE away = 1').map((row) => row.cluster_id),
     failed: (clusterId: ClusterId, failures: number, now: EpochMs) =>
       sql.run(
         'UPDATE notice SET failures = ?, retry_at = ? WHERE cluster_id = ?',

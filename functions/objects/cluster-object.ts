@@ -34,6 +34,7 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
       brain: plannerBrain,
       gateway: (scope, id) => ({
         enqueue: (commands) => within(GATEWAY_CALL_MS, 'enqueue', gatewayOf(env, scope, id).enqueue(commands)),
+        link: (cluster, believed) => within(GATEWAY_CALL_MS, 'link', gatewayOf(env, scope, id).link(cluster, believed)),
         withdraw: (ids) => within(GATEWAY_CALL_MS, 'withdraw', gatewayOf(env, scope, id).withdraw(ids)),
         revokeRelayOf: (claim) =>
           within(GATEWAY_CALL_MS, 'revokeRelayOf', gatewayOf(env, scope, id).revokeRelayOf(claim)),

@@ -3,7 +3,7 @@
 import type { Claim } from '../../shared/claim.ts';
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
-import { type ClusterId, type EpochMs, objectName, type RelayNodeId } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -17,6 +17,7 @@ import { describeGateway } from './describe-gateway.ts';
 import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
 import type { GatewayPorts } from './gateway-ports.ts';
 import { type GatewayRecord, type GatewayStorage, gatewayStorage } from './gateway-storage.ts';
+import { inBackground } from './in-background.ts';
 import { KeyExchange } from './key-exchange.ts';
 import { leadWatch } from './lead-watch.ts';
 import { nextAlarm } from './next-alarm.ts';
@@ -177,6 +178,15 @@ export class GatewayLogic implements GatewayRpc {
     sendWithdraw(this.#ports.sockets, this.#queue.withdraw(commandIds, this.#ports.now()));
   }
 
+  async link(cluster: ClusterId, believed: boolean): Promise<boolean> {
+    if (this.#standing() === null) return believed;
+    this.tunnel.closeSilent(this.#ports.now());
+    const connected = this.#isConnected();
+    if (connected !== believed) this.#notices.put([cluster], connected);
+    this.#deliverAndTell();
+    return connected;
+  }
+
   async ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>> {
     if (this.#standing() === null || !this.#isConnected()) return err(apiFailure('GATEWAY_NOT_RUNNING'));
     const answer = this.#asks.wait(command, timeoutMs);
@@ -239,8 +249,8 @@ export class GatewayLogic implements GatewayRpc {
 
   #connectedChanged(connected: boolean): void {
     this.#ports.log({ event: connected ? 'gateway-connected' : 'gateway-disconnected' });
-    this.#notices.put(this.#queue.clustersWaiting(), connected);
-    this.#inBackground('notice-failed', this.#telling);
+    this.#notices.put([...this.#queue.clustersWaiting(), ...(connected ? this.#notices.away() : [])], connected);
+    inBackground(this.#ports, 'notice-failed', this.#telling);
   }
 
   async #report(id: ClusterId, ...told: Parameters<ClusterRpc['report']>): Promise<void> {
@@ -255,14 +265,9 @@ export class GatewayLogic implements GatewayRpc {
   }
 
   #deliverAndTell(): void {
-    this.#inBackground('delivery-failed', this.#delivery);
-    this.#inBackground('notice-failed', this.#telling);
+    inBackground(this.#ports, 'delivery-failed', this.#delivery);
+    inBackground(this.#ports, 'notice-failed', this.#telling);
     this.#arm();
-  }
-
-  #inBackground(event: string, work: { run(): Promise<void> }): void {
-    const { background, log } = this.#ports;
-    background(work.run().catch((error) => log({ event, cause: messageOf(error) })));
   }
 
   #isConnected(): boolean {
@@ -289,10 +294,6 @@ export class GatewayLogic implements GatewayRpc {
   }
 
   #pairing(): PairingPorts {
-    return {
-      ...this.#ports,
-      storage: this.#storage,
-      tunnelPath: ({ scope, gatewayId }) => `/v1/tunnel?object=${encodeURIComponent(objectName(scope, gatewayId))}`,
-    };
+    return { ...this.#ports, storage: this.#storage };
   }
 }

@@ -146,6 +146,10 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
     return this.#logic.withdraw(commandIds);
   }
 
+  link(cluster: Parameters<GatewayRpc['link']>[0], believed: boolean) {
+    return this.#logic.link(cluster, believed);
+  }
+
   ask(command: Command, timeoutMs: number) {
     return this.#logic.ask(command, timeoutMs);
   }

@@ -1,7 +1,7 @@
 // Pairing: a one-time code turns a relay into a node of the gateway. Exactly one identity wins a code (I18); the winner may
 // repeat its request and gets the same answer. The first node brings the gateway's key, a further one waits for it (N1).
 import type { Claim } from '../../shared/claim.ts';
-import { type EpochMs, RelayNodeId, randomPart } from '../../shared/ids.ts';
+import { type EpochMs, objectName, RelayNodeId, randomPart } from '../../shared/ids.ts';
 import { PAIRING_NONCE_MS } from '../../shared/limits.ts';
 import { type PairingChallenge, type PairingRequest, type PairingResponse, pairingText } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
@@ -21,7 +21,6 @@ export type PairingPorts = {
   verify(key: string, text: string, signature: string): Promise<boolean>;
   /** Raw public key that signs commands. */
   commandKey(): Promise<string>;
-  tunnelPath(gateway: GatewayRecord): string;
 };
 
 export type Paired = {
@@ -75,7 +74,7 @@ function consume(
   if (!code.ok) {
     const isWinner = known !== null && ports.storage.code(request.codeHash)?.usedBy === known.nodeId;
     return code.error.code === 'PAIRING_CODE_USED' && isWinner
-      ? ok({ response: responseFor(ports, gateway, known, commandKey), replaced: [] })
+      ? ok({ response: responseFor(gateway, known, commandKey), replaced: [] })
       : code;
   }
   const keyAgreementKey = request.keyAgreementKey ?? null;
@@ -99,7 +98,7 @@ function consume(
   // N1. A further node's offer changes nothing.
   ports.storage.setFirstSealingKey(request.sealingKey);
   const sealingKey = gateway.sealingKey ?? request.sealingKey;
-  const response = responseFor(ports, { ...gateway, sealingKey }, node, commandKey);
+  const response = responseFor({ ...gateway, sealingKey }, node, commandKey);
   return ok({ response, replaced: replacedBy(ports, node) });
 }
 
@@ -128,7 +127,6 @@ function usableCode(
 }
 
 function responseFor(
-  ports: PairingPorts,
   gateway: GatewayRecord,
   node: Pick<NodeRecord, 'nodeId' | 'pairedAt' | 'keyAgreementKey'>,
   commandKey: string,
@@ -139,8 +137,11 @@ function responseFor(
     gatewayName: gateway.name,
     nodeId: node.nodeId,
     commandKey,
-    tunnelPath: ports.tunnelPath(gateway),
+    tunnelPath: tunnelPathOf(gateway),
     pairedAt: node.pairedAt,
     ...(node.keyAgreementKey === null || gateway.sealingKey === null ? {} : { sealingKey: gateway.sealingKey }),
   };
 }
+
+const tunnelPathOf = ({ scope, gatewayId }: GatewayRecord): string =>
+  `/v1/tunnel?object=${encodeURIComponent(objectName(scope, gatewayId))}`;

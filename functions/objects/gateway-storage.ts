@@ -46,6 +46,8 @@ const STEPS: readonly (readonly string[])[] = [
   ],
   // The incarnation of a relay that watches it (L7).
   ['ALTER TABLE cluster ADD COLUMN watcher TEXT'],
+  // It was last told that no relay is connected.
+  ['ALTER TABLE cluster ADD COLUMN away INTEGER NOT NULL DEFAULT 0'],
   [
     // Of the machine that the relay runs on; null on any other host.
     'ALTER TABLE node ADD COLUMN claim TEXT',

@@ -103,6 +103,11 @@ export type GatewayRpc = {
   enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>>;
   withdraw(commandIds: readonly CommandId[]): Promise<void>;
   /**
+   * Whether a relay is heard of now (T10). When that is not what the cluster believes, it is told by `gatewayConnected`, which
+   * keeps the order of what it is told.
+   */
+  link(cluster: ClusterId, believed: boolean): Promise<boolean>;
+  /**
    * Runs one command for somebody who waits (validation, inventory, a certificate). Not stored: an asker that is gone asks
    * again. `GATEWAY_NOT_RUNNING` when no relay is connected, `GATEWAY_NO_ANSWER` after `timeoutMs`.
    */

@@ -1,7 +1,6 @@
 // The tunnel's side of a gateway: challenge, hello, and the frames of a session (T2-T5, L1, N5). What it receives for others
 // goes to the inbox; what it sends comes from the delivery.
 import type { EpochMs, RelayNodeId } from '../../shared/ids.ts';
-import { TUNNEL_HANDSHAKE_MS } from '../../shared/limits.ts';
 import {
   CLOSE,
   type EdgeFrame,
@@ -16,6 +15,7 @@ import type { Asks } from './asks.ts';
 import type { CommandQueue } from './command-queue.ts';
 import type { Delivery } from './delivery.ts';
 import type { GatewayStorage } from './gateway-storage.ts';
+import { closeOverdue, closeSurplus, overdueAt } from './handshakes.ts';
 import type { KeyExchange } from './key-exchange.ts';
 import { answerLease, keepLeaseEnd, releaseLease } from './lease.ts';
 import type { OwnMachines } from './own-machines.ts';
@@ -25,6 +25,7 @@ import type { Sql } from './sql.ts';
 import type { Standings } from './standings.ts';
 import {
   activeSessions,
+  isAlive,
   lastHeardAt,
   leadSession,
   readySessions,
@@ -34,8 +35,6 @@ import {
 } from './tunnel-session.ts';
 
 const NONCE_BYTES = 32;
-/** Sockets that have not said hello yet; beyond, the oldest goes. */
-const HANDSHAKES_MAX = 32;
 /** max(1 s, fleet / 500 a second) (architecture ruling 13.10): up to 2,000 relays; a larger fleet needs a larger number here. */
 const REDIAL_SPREAD_MS = 4_000;
 
@@ -77,9 +76,7 @@ export class TunnelLogic {
   opened(socket: TunnelSocket, origin: string): void {
     const nonce = toBase64url(this.#ports.randomBytes(NONCE_BYTES));
     socket.keep({ phase: 'challenged', nonce, origin, since: this.#ports.now() });
-    const waiting = this.#handshakes();
-    for (const surplus of waiting.slice(0, Math.max(0, waiting.length - HANDSHAKES_MAX)))
-      surplus.socket.close(CLOSE.HANDSHAKE_TIMEOUT, 'too many handshakes');
+    closeSurplus(this.#ports.sockets);
     send(socket, { v: PROTOCOL_VERSION, type: 'challenge', nonce, origin });
   }
 
@@ -109,15 +106,21 @@ export class TunnelLogic {
 
   /** Closes what never said hello. */
   closeOverdue(now: EpochMs): void {
-    for (const { socket, since } of this.#handshakes()) {
-      if (since + TUNNEL_HANDSHAKE_MS <= now) socket.close(CLOSE.HANDSHAKE_TIMEOUT, 'no hello within 10 s');
-    }
+    closeOverdue(this.#ports.sockets, now);
+  }
+
+  /** T10. */
+  closeSilent(now: EpochMs): void {
+    const { sockets, connectedChanged } = this.#ports;
+    const silent = activeSessions(sockets).filter((session) => !isAlive(session, now));
+    for (const session of silent) this.#retire(session);
+    for (const { socket } of silent) socket.close(CLOSE.SILENT, 'nothing was heard for too long');
+    if (silent.length > 0 && activeSessions(sockets).length === 0) connectedChanged(false);
   }
 
   /** When the next handshake is overdue. */
   overdueAt(): EpochMs | null {
-    const first = this.#handshakes()[0];
-    return first === undefined ? null : first.since + TUNNEL_HANDSHAKE_MS;
+    return overdueAt(this.#ports.sockets);
   }
 
   async #greet(
@@ -281,15 +284,6 @@ export class TunnelLogic {
   }
 
   /** Oldest first. */
-  #handshakes(): { socket: TunnelSocket; since: EpochMs }[] {
-    return this.#ports.sockets
-      .all()
-      .flatMap((socket) => {
-        const state = socket.state();
-        return state.phase === 'ready' ? [] : [{ socket, since: state.since }];
-      })
-      .sort((a, b) => a.since - b.since);
-  }
 }
 
 function send(socket: TunnelSocket, frame: EdgeFrame): void {

@@ -54,6 +54,8 @@ type Running = Run & {
 export function createDispatch(parts: DispatchParts): Dispatch {
   const { journal, ports, log } = parts;
   const running = new Map<CommandId, Running>();
+  /** Being written down; who is stopped meanwhile leaves it, and is not begun. */
+  const taking = new Set<CommandId>();
   const lanes = createLanes(COMMANDS_AT_ONCE_MAX);
   let draining = false;
 
@@ -66,6 +68,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       const isTaken = end === 'stopped' && run.again && (await accept(parts, run));
       running.delete(command.commandId);
       if (isTaken && run.again && !draining) start(run, begun);
+      else if (isTaken && !draining) await leave(parts, command);
     };
     // What stands for hours must not keep others of its subject waiting, nor hold a place.
     if (STANDING.has(command.body.verb)) void work();
@@ -73,6 +76,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   };
   const stop = (commandId: CommandId, why: string): void => {
     const run = running.get(commandId);
+    taking.delete(commandId);
     if (run !== undefined) run.again = false;
     if (run === undefined || run.signal.aborted) return;
     log.info('command-stopped', { commandId, why });
@@ -82,29 +86,28 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   return {
     deliver: async (commands, send) => {
       ports.reach('after-receive');
-      const fresh: Taken[] = [];
-      for (const command of commands) {
-        const taken = { command, bodyHash: hashOf(command) };
-        const answer = judge(parts, running, taken);
-        const stopping = running.get(command.commandId);
-        if (answer === 'again' && stopping !== undefined) stopping.again = true;
-        else if (answer === 'run' && !fresh.some((other) => other.command.commandId === command.commandId))
-          fresh.push(taken);
-        else if (typeof answer === 'object') report(parts, command, answer);
-      }
+      const fresh = newOf(parts, running, commands);
+      for (const { command } of fresh) taking.add(command.commandId);
       const kept = await Promise.all(fresh.map((taken) => accept(parts, taken)));
       ports.reach('after-journal-accept');
       send({ v: PROTOCOL_VERSION, type: 'receipt', commandIds: commands.map(({ commandId }) => commandId) });
       ports.reach('after-receipt');
       for (const [at, taken] of fresh.entries()) {
-        if (!kept[at] || draining || running.has(taken.command.commandId)) continue;
+        const { commandId } = taken.command;
+        const stands = taking.delete(commandId);
+        if (!kept[at] || draining || running.has(commandId)) continue;
+        if (!stands) {
+          void leave(parts, taken.command);
+          continue;
+        }
         for (const older of olderThan(running, taken.command)) stop(older, 'superseded');
         start(taken, false);
       }
     },
     keepOnly: (outstanding) => {
       const held = new Set(outstanding);
-      for (const commandId of running.keys()) if (!held.has(commandId)) stop(commandId, 'not held by the gateway');
+      for (const commandId of [...running.keys(), ...taking])
+        if (!held.has(commandId)) stop(commandId, 'not held by the gateway');
     },
     withdraw: (commandIds) => {
       for (const commandId of commandIds) stop(commandId, 'withdrawn');
@@ -124,6 +127,25 @@ export function createDispatch(parts: DispatchParts): Dispatch {
 }
 
 const STANDING: ReadonlySet<Verb> = new Set<Verb>(['observe-cluster', 'ensure-bootstrap']);
+
+/** Those that are to be begun; the others are answered, or on their way. */
+function newOf(
+  parts: DispatchParts,
+  running: ReadonlyMap<CommandId, Running>,
+  commands: readonly Command[],
+): readonly Taken[] {
+  const fresh: Taken[] = [];
+  for (const command of commands) {
+    const taken = { command, bodyHash: hashOf(command) };
+    const answer = judge(parts, running, taken);
+    const stopping = running.get(command.commandId);
+    if (answer === 'again' && stopping !== undefined) stopping.again = true;
+    else if (answer === 'run' && !fresh.some((other) => other.command.commandId === command.commandId))
+      fresh.push(taken);
+    else if (typeof answer === 'object') report(parts, command, answer);
+  }
+  return fresh;
+}
 
 /** What to do with a command that came: run it, now or when it has stopped, give this outcome, or nothing since it is on its way. */
 function judge(
@@ -167,6 +189,12 @@ async function accept({ journal, outbox, log }: DispatchParts, { command, bodyHa
   }
   log.info('command-accepted', { commandId, generation });
   return true;
+}
+
+/** It was withdrawn while it was written down. */
+async function leave({ journal, log }: DispatchParts, { commandId }: Command): Promise<void> {
+  log.info('command-stopped', { commandId, why: 'withdrawn before it began' });
+  if (journal.find(commandId) !== undefined) await journal.drop(commandId);
 }
 
 async function runToEnd(

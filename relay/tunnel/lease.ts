@@ -100,6 +100,8 @@ export function createLease(
     attach: (send) => {
       state.send = send;
       state.asked.length = 0;
+      // L2: what this session brings is not for a lease of before; the edge may have given it to another one meanwhile.
+      state.heldUntilMs = 0;
       request();
     },
     detach: () => {
@@ -116,6 +118,7 @@ export function createLease(
     },
     refused: ({ retryAfterMs }) => {
       state.asked.shift();
+      state.heldUntilMs = 0;
       log.info('lease-refused', { retryAfterMs });
       next(Math.max(retryAfterMs, 100));
     },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { type Handler, stopped } from '../../relay/commands/handler.ts';
 import { err, ok } from '../../shared/result.ts';
 import { ACCOUNT, commandOf, identityCommand } from './commands.ts';
-import { IDENTITY, relay } from './dispatch-harness.ts';
+import { counting, IDENTITY, relay } from './dispatch-harness.ts';
 
 const WATCH = { verb: 'observe-cluster', account: ACCOUNT, access: null, machines: [], inventory: false } as const;
 
@@ -29,6 +29,22 @@ test('[L5] [T5] a command that comes again while it is still stopping runs again
   runs[1]?.end();
   await one.ports.advance(0);
   expect(runs).toHaveLength(2);
+});
+
+test('[C5] [T5] a command that is withdrawn while it is written down is not begun', async () => {
+  const { runs, handler } = counting();
+  const one = await relay({ 'ensure-identity': handler });
+  const [withdrawn, notHeld, again] = ['a', 'b', 'c'].map((subject) => commandOf(identityCommand().body, { subject }));
+  if (withdrawn === undefined || notHeld === undefined || again === undefined) throw new Error('three commands');
+  const delivered = one.dispatch.deliver([withdrawn, notHeld, again], one.send);
+  one.dispatch.withdraw([withdrawn.commandId, again.commandId]);
+  const deliveredAgain = one.dispatch.deliver([again], one.send);
+  one.dispatch.keepOnly([again.commandId]);
+  await delivered;
+  await deliveredAgain;
+  await one.ports.advance(0);
+  expect(runs.map(({ command }) => command.commandId)).toEqual([again.commandId]);
+  expect(one.journal.unsettled()).toEqual([]);
 });
 
 test('[L5] a mutation that comes again while it is still stopping is journalled and done', async () => {

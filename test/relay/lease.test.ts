@@ -128,6 +128,26 @@ test('[L2] a lease that is needed no more is given back in so many words, and no
   expect(sent).toHaveLength(2);
 });
 
+test('[L2] a session begins without the lease of the one before, and a refusal ends it', async () => {
+  const { ports, held, sent, passed, ensure, grant } = lease();
+  held.hold();
+  ensure('a');
+  await ports.advance(0);
+  grant();
+  await ports.advance(1_000);
+  held.detach();
+  // What was begun goes on: it was sent before, and is guarded.
+  expect(held.isFree('clu_a', 'a')).toBe(true);
+  held.attach((frame) => void sent.push(frame));
+  expect(held.isFree('clu_a', 'a')).toBe(false);
+  expect(sent.at(-1)).toEqual({ v: 1, type: 'lease-request', epoch: null });
+  grant();
+  expect(held.epoch()).toBe(1);
+  await ports.advance(5_000);
+  held.refused({ v: 1, type: 'lease-refused', retryAfterMs: 1_000 });
+  expect([held.epoch(), passed]).toEqual([null, ['a:true']]);
+});
+
 test('[L8] a relay that ends gives the lease back, and asks for none and takes none any more', async () => {
   const { ports, held, sent, ensure, grant } = lease({ releases: true });
   held.hold(true);

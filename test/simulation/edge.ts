@@ -241,6 +241,8 @@ export class Edge {
       gateway: () => ({
         enqueue: (commands) =>
           this.gateway.call(host.asCaller('enqueued'), 'enqueue', (logic) => logic.enqueue(commands)),
+        link: (cluster, believed) =>
+          this.gateway.call(host.asCaller('asked'), 'link', (logic) => logic.link(cluster, believed)),
         withdraw: (ids) => this.gateway.call(host.asCaller('withdrawn'), 'withdraw', (logic) => logic.withdraw(ids)),
         revokeRelayOf: (claim) =>
           this.gateway.call(host.asCaller('revoked'), 'revokeRelayOf', (logic) => logic.revokeRelayOf(claim)),

@@ -18,6 +18,8 @@ export class RelayProcess {
   skewMs = 0;
   isGone = false;
   #heldUntil = 0;
+  /** What came while it was held, in order. */
+  readonly #waiting: (() => void)[] = [];
   /** Called once, when it is lost. */
   onGone: (why: string) => void = () => {};
   onLog: (event: string, fields: LogFields) => void = () => {};
@@ -34,8 +36,7 @@ export class RelayProcess {
     let cancelled = false;
     const run = (): void => {
       if (this.isGone || cancelled) return;
-      const heldMs = this.#heldUntil - this.#site.timeline.now;
-      if (heldMs > 0) return void this.#site.timeline.after(heldMs, run);
+      if (this.isHeld || this.#waiting.length > 0) return void this.#waiting.push(run);
       work();
       drainMicrotasks();
     };
@@ -62,7 +63,11 @@ export class RelayProcess {
 
   hold(ms: number): void {
     this.#site.trace.say(this.name, `is held for ${ms} ms`);
-    this.#heldUntil = this.#site.timeline.now + ms;
+    this.#heldUntil = Math.max(this.#heldUntil, this.#site.timeline.now + ms);
+    this.#site.timeline.after(ms, () => {
+      if (this.isHeld) return;
+      for (const run of this.#waiting.splice(0)) run();
+    });
   }
 
   get isHeld(): boolean {

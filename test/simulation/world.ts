@@ -5,7 +5,8 @@
 // microtasks.ts, trace.ts, site.ts (time, chance, order) · edge.ts, object-host.ts, object-storage.ts (workerd's part) ·
 // relay-node.ts, relay-process.ts, relay-disk.ts, tunnel-link.ts, maas-wire.ts (the relay's ports) · site-machines.ts,
 // site-kubernetes.ts, simulated-cluster.ts · invariants.ts, maas-audit.ts, edge-count.ts, coverage.ts (what is checked) ·
-// run-seed.ts, many-seeds.ts, crash-points.ts, mutant-hunt.ts, soak.ts, crew.ts, job.ts, main.ts (how it is run)
+// run-seed.ts, many-seeds.ts, crash-points.ts, mutant-hunt.ts, soak.ts, crew.ts, job.ts, options.ts,
+// main.ts (how it is run)
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
 import { AccountAccess } from '../../shared/command.ts';

@@ -5,7 +5,7 @@ import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
 import { plannerBrain } from '../../functions/objects/planner-brain.ts';
 import type { CatalogueRow } from '../../functions/objects/run-effects.ts';
 import type { SessionState, TunnelSocket } from '../../functions/objects/tunnel-session.ts';
-import { PRODUCTION_WAITS } from '../../shared/limits.ts';
+import { PRODUCTION_WAITS, TUNNEL_DEAD_MS } from '../../shared/limits.ts';
 import { DeliverPayload, EdgeFrame, encodeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
 import { NO_OWN_MACHINES } from '../support/no-own-machines.ts';
 import { nodeSql } from '../support/node-sql.ts';
@@ -66,6 +66,10 @@ function aWorld() {
         if (!world.gatewayIsUp) throw new Error('the gateway is down');
         return gateway.enqueue(commands);
       },
+      link: async (id, believed) => {
+        if (!world.gatewayIsUp) throw new Error('the gateway is down');
+        return gateway.link(id, believed);
+      },
       withdraw: (ids) => gateway.withdraw(ids),
       revokeRelayOf: (claim) => gateway.revokeRelayOf(claim),
     }),
@@ -113,20 +117,16 @@ async function connect({ gateway, sockets }: ReturnType<typeof aWorld>) {
     ORIGIN,
   );
   if (!paired.ok) throw new Error(paired.error.code);
-  const { socket, frames } = aSocket();
-  sockets.push(socket);
-  gateway.opened(socket, ORIGIN);
   const { nodeId } = paired.value;
-  const hello = {
-    gatewayId: GATEWAY_ID,
-    nodeId,
-    bootId: 'boot',
-    joinCounter: 1,
-    relayVersion: '0',
-    signature: 'signed',
+  const join = async (joinCounter: number) => {
+    const { socket, frames } = aSocket();
+    sockets.push(socket);
+    gateway.opened(socket, ORIGIN);
+    const own = { gatewayId: GATEWAY_ID, nodeId, bootId: 'boot', joinCounter, relayVersion: '0', signature: 'signed' };
+    await gateway.received(socket, encodeFrame({ v: PROTOCOL_VERSION, type: 'hello', ...own }));
+    return { socket, frames };
   };
-  await gateway.received(socket, encodeFrame({ v: PROTOCOL_VERSION, type: 'hello', ...hello }));
-  return { socket, frames };
+  return { ...(await join(1)), join };
 }
 
 const delivered = (frames: readonly EdgeFrame[]) =>
@@ -166,6 +166,39 @@ test('while the gateway is down the outbox waits longer each time, and drains wh
   await all.cluster.alarm();
   await all.settle();
   expect(delivered(frames).length).toBeGreaterThan(0);
+});
+
+test('[T10] [WA2] a cluster that wakes asks before it judges: a relay that fell silent is taken for gone, though its socket is open', async () => {
+  const all = aWorld();
+  const { socket, frames } = await connect(all);
+  await all.cluster.create(aCreation('clu_test'));
+  await all.settle();
+  const sent = delivered(frames).length;
+  all.world.now += TUNNEL_DEAD_MS;
+  await all.cluster.alarm();
+  expect(socket.isOpen()).toBe(false);
+  await all.settle();
+  expect((await all.cluster.view())?.waitingOn[0]?.code).toBe('gateway-offline');
+  // Long past every deadline: nothing is asked anew while nobody can answer.
+  all.world.now += PRODUCTION_WAITS.commandDeadlineMs * 3;
+  await all.cluster.alarm();
+  await all.settle();
+  expect((await all.gateway.view())?.outstandingCommands).toBe(sent);
+});
+
+test('[T10] a cluster without commands at the gateway is told too that a relay is back', async () => {
+  const all = aWorld();
+  const { frames, join } = await connect(all);
+  await all.cluster.create(aCreation('clu_test'));
+  await all.settle();
+  all.world.now += TUNNEL_DEAD_MS;
+  await all.cluster.alarm();
+  await all.settle();
+  await all.gateway.withdraw(delivered(frames).map(({ commandId }) => commandId));
+  expect((await all.gateway.view())?.outstandingCommands).toBe(0);
+  await join(2);
+  await all.settle();
+  expect((await all.cluster.view())?.waitingOn.map(({ code }) => code)).not.toContain('gateway-offline');
 });
 
 test('[C5] whoever withdraws a command withdraws what it would have superseded, though it never came', async () => {
