@@ -89,9 +89,18 @@ export async function issueFor(
 
 /** `sha256:` and the hash of the certificate's public key (DER SubjectPublicKeyInfo), as `kubeadm join` pins a cluster. */
 export function publicKeyHash(certPem: string): string {
+  const known = publicKeyHashes.get(certPem);
+  if (known !== undefined) return known;
   const { publicKey } = new x509.X509Certificate(certPem);
-  return `sha256:${createHash('sha256').update(Buffer.from(publicKey.rawData)).digest('hex')}`;
+  const hash = `sha256:${createHash('sha256').update(Buffer.from(publicKey.rawData)).digest('hex')}`;
+  if (publicKeyHashes.size >= PUBLIC_KEY_HASHES_MAX) publicKeyHashes.clear();
+  publicKeyHashes.set(certPem, hash);
+  return hash;
 }
+
+/** All machines of a cluster ask for that of one authority, and reading it takes longer than the rest of their document. */
+const publicKeyHashes = new Map<string, string>();
+const PUBLIC_KEY_HASHES_MAX = 100;
 
 /** Until when a certificate holds. */
 export function notAfterOf(certPem: string): EpochMs {

@@ -17,12 +17,16 @@ export const Bias = z
     /** When the main cluster's end is asked for, within this range after its creation. */
     end: z.strictObject({ kind: z.enum(['abort', 'delete']), afterMs: z.tuple([z.int(), z.int()]) }),
     stormMs: z.int(),
+    /** From when on faults strike by their rates. */
+    strikesAfterMs: z.int(),
     /** In place of those that the seed draws. */
     rates: z.custom<Readonly<Partial<Record<Chance, number>>>>(
       (rates) => z.record(z.string().refine(isChance), z.number().min(0).max(1)).safeParse(rates).success,
     ),
     /** No faults but these: nothing else comes in between. */
     only: z.boolean(),
+    /** MAAS fails where it changes something, never where it is read. */
+    sparesReads: z.boolean(),
     /** How long MAAS keeps a request that it takes its time with. Up to 29 s when left out: less than anybody waits for it. */
     lateRequestMs: z.tuple([z.int(), z.int()]),
     /** Acts of the nemesis beside those it draws, each so many times at moments between these two of the storm. */

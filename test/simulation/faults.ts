@@ -79,6 +79,8 @@ export class Faults {
   lastAt: number;
   /** Of requests that MAAS takes its time with. */
   readonly lateRequestMs: readonly [number, number];
+  readonly sparesReads: boolean;
+  readonly #notBefore: number;
 
   constructor(seed: number, now: () => number, until: number, withFaults: boolean, bias: Bias | null = null) {
     this.#random = randomOf(seed, 'faults');
@@ -86,6 +88,8 @@ export class Faults {
     this.until = until;
     this.lastAt = now();
     this.lateRequestMs = bias?.lateRequestMs ?? [1_000, 29_000];
+    this.#notBefore = now() + (bias?.strikesAfterMs ?? 0);
+    this.sparesReads = bias?.sparesReads ?? false;
     const swarm = randomOf(seed, 'swarm');
     const mild = swarm.fraction();
     for (const [kind, highest] of entriesOf(CHANCES)) {
@@ -100,7 +104,8 @@ export class Faults {
   /** Whether it happens now. Counted. */
   strikes(kind: Chance): boolean {
     const rate = this.#rates.get(kind);
-    if (!this.isArmed || rate === undefined || this.#now() >= this.until || !this.#random.chance(rate)) return false;
+    if (!this.isArmed || rate === undefined || this.#now() < this.#notBefore) return false;
+    if (this.#now() >= this.until || !this.#random.chance(rate)) return false;
     this.count(kind);
     return true;
   }

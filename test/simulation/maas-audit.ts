@@ -101,6 +101,7 @@ export class MaasAudit {
     this.#intents.set(process, intents);
     const epoch = this.#epochs.get(process) ?? 0;
     this.#i5OneHolder(process, epoch, String(fields.intent));
+    this.#i6NothingLower(node, String(fields.commandId));
     intents.set(String(fields.intent), { commandId: String(fields.commandId), epoch, at: this.#world.timeline.now });
   }
 
@@ -175,6 +176,15 @@ export class MaasAudit {
       'I5',
       `${process.name} does ${intent} under epoch ${epoch}, and ${this.#granted} is granted`,
     );
+  }
+
+  /** G2: who has accepted a generation changes nothing more for a lower one. */
+  #i6NothingLower(node: RelayNode, commandId: string): void {
+    const [owner, , , generation] = commandId.split('/');
+    const cluster = ClusterId.safeParse(owner);
+    const highest = cluster.success ? this.#generations.get(node.name)?.get(cluster.data) : undefined;
+    if (highest !== undefined && Number(generation) < highest)
+      this.#world.site.violate('I6', `${node.name} acts on ${commandId} and has accepted generation ${highest}`);
   }
 
   #i6NothingFalls(node: RelayNode, generationOf: (clusterId: ClusterId) => number): void {

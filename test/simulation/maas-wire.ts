@@ -7,6 +7,7 @@ import { type Fields, fieldsFrom, NO_FIELDS } from '../lab/maas/fields.ts';
 import { type Answer, wireBody } from '../lab/maas/http/answer.ts';
 import { type MaasApi, prepareCall } from '../lab/maas/http/maas-api.ts';
 import type { LabRequest } from '../lab/maas/http/request.ts';
+import type { Chance } from './faults.ts';
 import { drainMicrotasks } from './microtasks.ts';
 import type { RelayProcess } from './relay-process.ts';
 import type { Site } from './site.ts';
@@ -57,16 +58,15 @@ export class MaasWire {
           if (!process.isGone) resolve(outcome);
         });
       };
-      if (this.isAway || faults.strikes('maas-never-sent'))
+      const strikes = (kind: Chance): boolean => this.#strikes(request, kind);
+      if (this.isAway || strikes('maas-never-sent'))
         return end(network.between(1, 3_000), err({ code: 'NEVER_SENT', detail: 'connect ECONNREFUSED (simulated)' }));
-      if (faults.strikes('maas-request-lost')) return;
-      const travelMs = faults.strikes('maas-reordered')
-        ? network.between(...faults.lateRequestMs)
-        : network.between(2, 20);
+      if (strikes('maas-request-lost')) return;
+      const travelMs = strikes('maas-reordered') ? network.between(...faults.lateRequestMs) : network.between(2, 20);
       timeline.after(travelMs, () => {
         this.#serve(process, request, (reply) => {
-          if (reply === null || faults.strikes('maas-answer-lost')) return this.#hangUp(process, end);
-          const slowMs = faults.strikes('maas-slow') ? network.between(1_000, 32_000) : 0;
+          if (reply === null || strikes('maas-answer-lost')) return this.#hangUp(process, end);
+          const slowMs = strikes('maas-slow') ? network.between(1_000, 32_000) : 0;
           end(network.between(2, 20) + slowMs, ok(reply));
         });
       });
@@ -79,8 +79,7 @@ export class MaasWire {
   }
 
   #serve(process: RelayProcess, request: MaasRequest, reply: (reply: Reply | null) => void): void {
-    const { faults } = this.#site;
-    const instead = this.#refusal();
+    const instead = this.#refusal(request);
     if (instead !== null) return reply(instead);
     const read = labRequest(request);
     const prepared = prepareCall(this.#api, read);
@@ -99,19 +98,24 @@ export class MaasWire {
         this.#site.trace.say('maas', `${call.operation} ${about ?? ''} of ${process.name}: ${answer.status}`);
         this.#watch.after(call, answer.status, about);
       }
-      if (faults.strikes('maas-500-done')) return reply({ status: 500, headers: {}, body: 'simulated failure, done' });
+      if (this.#strikes(request, 'maas-500-done'))
+        return reply({ status: 500, headers: {}, body: 'simulated failure, done' });
       reply(replyOf(answer));
     });
     drainMicrotasks();
   }
 
-  /** What may answer instead of MAAS, with nothing done. */
-  #refusal(): Reply | null {
+  #strikes({ method }: MaasRequest, kind: Chance): boolean {
     const { faults } = this.#site;
+    return !(faults.sparesReads && method === 'GET') && faults.strikes(kind);
+  }
+
+  /** What may answer instead of MAAS, with nothing done. */
+  #refusal(request: MaasRequest): Reply | null {
     const html = { 'content-type': 'text/html' };
-    if (faults.strikes('maas-500')) return { status: 500, headers: {}, body: 'simulated failure' };
-    if (faults.strikes('maas-503')) return { status: 503, headers: html, body: HTML_502 };
-    if (faults.strikes('maas-409'))
+    if (this.#strikes(request, 'maas-500')) return { status: 500, headers: {}, body: 'simulated failure' };
+    if (this.#strikes(request, 'maas-503')) return { status: 503, headers: html, body: HTML_502 };
+    if (this.#strikes(request, 'maas-409'))
       return {
         status: 409,
         headers: { 'retry-after': '5' },

@@ -1,7 +1,8 @@
 // Whether the simulator would notice: each mutant is the product with one bug put in, and must die within the budget of seeds.
 
+import { isDeepStrictEqual } from 'node:util';
 import { runJobs } from './crew.ts';
-import { stormOf } from './job.ts';
+import { type Job, stormOf } from './job.ts';
 import type { Mutant } from './mutants/mutant.ts';
 import { MUTANTS } from './mutants/mutants.ts';
 
@@ -14,7 +15,7 @@ export type HuntOptions = {
 };
 
 type Hunted = { readonly mutant: Mutant; readonly killer: Killer | null; readonly tried: number };
-type Killer = { readonly seed: number; readonly why: string };
+type Killer = { readonly job: Job; readonly why: string };
 
 export async function runMutants({ only, seeds, threads, json }: HuntOptions): Promise<boolean> {
   const wanted = MUTANTS.filter(({ name }) => only === null || name === only);
@@ -33,17 +34,34 @@ export async function runMutants({ only, seeds, threads, json }: HuntOptions): P
   await Promise.all(Array.from({ length: threads }, work));
   const survivors = hunted.filter(({ killer }) => killer === null).map(({ mutant }) => mutant);
   const unargued = survivors.filter(({ argument }) => argument === undefined).map(({ name }) => name);
+  const guilty = await withoutTheBug(hunted);
   const report = {
     mutants: wanted.length,
     killed: wanted.length - survivors.length,
     argued: survivors.length - unargued.length,
     survivors: survivors.map(({ name }) => name),
+    guilty,
     seeds: hunted.reduce((sum, { tried }) => sum + tried, 0),
     seconds: Math.round((performance.now() - startedAt) / 1_000),
   };
   for (const name of unargued) console.log(`${name} survives: npm run simulate -- --mutants --mutant ${name}`);
   console.log(JSON.stringify(report));
-  return unargued.length === 0;
+  return unargued.length === 0 && guilty.length === 0;
+}
+
+/** What killed must be silent on the product as it is, or it proves nothing. @returns the mutants of which it is not */
+async function withoutTheBug(hunted: readonly Hunted[]): Promise<string[]> {
+  const jobs = new Map(hunted.flatMap(({ mutant, killer }) => (killer === null ? [] : [[killer.job, mutant.name]])));
+  const guilty: string[] = [];
+  await runJobs(jobs.keys(), 1, null, ({ job, result }) => {
+    const [why] = result.violations;
+    if (why === undefined) return 'go on';
+    const names = [...jobs].filter(([{ seed, bias }]) => seed === job.seed && isDeepStrictEqual(bias, job.bias));
+    console.log(`seed ${job.seed} breaks the product without the bug too: ${why}`);
+    guilty.push(...names.map(([, name]) => name));
+    return 'go on';
+  });
+  return guilty;
 }
 
 /** Rejects when the mutant's patches don't fit the sources of today. */
@@ -56,11 +74,11 @@ async function hunt(mutant: Mutant, seeds: number): Promise<Hunted> {
     order.map((seed) => stormOf(seed, bias)),
     1,
     mutant.name,
-    ({ result }) => {
+    ({ job, result }) => {
       tried += 1;
       const why = result.violations[0];
       if (why === undefined) return 'go on';
-      killer = { seed: result.seed, why };
+      killer = { job, why };
       return 'stop';
     },
   );
@@ -69,6 +87,6 @@ async function hunt(mutant: Mutant, seeds: number): Promise<Hunted> {
 
 function lineOf({ mutant, killer, tried }: Hunted): string {
   if (killer !== null)
-    return `killed ${mutant.name} by seed ${killer.seed} (${tried} run): ${killer.why.slice(0, 160)}`;
+    return `killed ${mutant.name} by seed ${killer.job.seed} (${tried} run): ${killer.why.slice(0, 160)}`;
   return `${mutant.argument === undefined ? 'SURVIVES' : 'argued'} ${mutant.name} (${tried} seeds)`;
 }

@@ -201,8 +201,9 @@ export class ObjectHost<L extends Hosted> {
     this.alarmRunning = true;
     const { life } = this;
     this.turn('alarm', (logic) => {
+      // Over when its last turn is safe: the platform tries it again when the object is lost before.
       void logic.alarm().then(() => {
-        if (this.life === life) this.alarmRunning = false;
+        if (this.life === life) this.out(() => (this.alarmRunning = false));
       });
     });
   }

@@ -83,7 +83,9 @@ function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly St
     if (timeline.now < lookAt) continue;
     lookAt = timeline.now + LOOK_MS;
     for (const standing of wishes) abortWhenFailed(world, standing);
-    const isCalm = site.faults.isOver && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
+    // What was done by hand while no relay looked is known only when one looks again.
+    const isLooking = world.nodes.every(({ process }) => process !== null);
+    const isCalm = site.faults.isOver && isLooking && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
     calmSince = isCalm ? (calmSince ?? timeline.now) : null;
     if (calmSince !== null && timeline.now >= calmSince + AFTERMATH_MS) return;
     if (timeline.now > Math.max(lastWishAt(world, wishes), site.faults.until) + TERMINAL_MS + OWN_DELAY_MS) return;

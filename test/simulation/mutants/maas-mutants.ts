@@ -39,13 +39,26 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-look-before-allocate',
     bug: 'a repeat allocates without looking for what the first try took',
-    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    bias: {
+      relays: 1,
+      spare: 3,
+      only: true,
+      sparesReads: true,
+      rates: { 'maas-answer-lost': 0.4, 'relay-lost-at-point': 0.05 },
+      stormMs: 300_000,
+    },
     patches: [{ file: ALLOCATE, from: 'found.value.length > 0 ?', to: 'found.value.length > 1_000 ?' }],
   },
   {
     name: 'unknown-allocate-counts-as-refused',
     bug: 'after a lost answer the next candidate is taken',
-    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    bias: {
+      only: true,
+      spare: 3,
+      sparesReads: true,
+      rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 },
+      stormMs: 300_000,
+    },
     patches: [
       {
         file: ALLOCATE,
@@ -57,6 +70,12 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-annotation',
     bug: 'only agent_name marks a machine, and MAAS forgets it when a release starts',
+    bias: {
+      only: true,
+      end: { kind: 'delete', afterMs: [100_000, 200_000] },
+      stormMs: 400_000,
+      acts: [{ act: 'bmc-refuses', times: 4, betweenMs: [100_000, 240_000] }],
+    },
     patches: [
       {
         file: CLAIMED,
@@ -73,6 +92,7 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
       rival: true,
       spare: 0,
       only: true,
+      sparesReads: true,
       rates: { 'maas-slow': 0.5 },
       stormMs: 300_000,
       acts: [{ act: 'human-releases', times: 8, betweenMs: [20_000, 300_000] }],
@@ -90,8 +110,9 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
     bug: 'a machine that can not be read counts as released',
     bias: {
       only: true,
-      end: { kind: 'delete', afterMs: [60_000, 200_000] },
-      rates: { 'maas-500': 0.3, 'maas-never-sent': 0.3, 'maas-request-lost': 0.1 },
+      end: { kind: 'delete', afterMs: [100_000, 200_000] },
+      strikesAfterMs: 70_000,
+      rates: { 'maas-500': 0.4 },
       stormMs: 400_000,
     },
     patches: [
@@ -108,6 +129,7 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
     bias: {
       only: true,
       end: { kind: 'delete', afterMs: [60_000, 200_000] },
+      sparesReads: true,
       rates: { 'maas-500': 0.3, 'maas-never-sent': 0.3, 'maas-request-lost': 0.1 },
       stormMs: 400_000,
     },
@@ -138,7 +160,13 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
   {
     name: 'server-error-means-not-done',
     bug: 'a 500 to a change counts as nothing happened',
-    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    bias: {
+      only: true,
+      spare: 3,
+      sparesReads: true,
+      rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 },
+      stormMs: 300_000,
+    },
     patches: [
       { file: MAAS_ERROR, from: "  if (call.effect === 'change') return unknownOutcome(call, detail);\n", to: '' },
     ],
@@ -146,7 +174,13 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
   {
     name: 'cut-answer-means-not-done',
     bug: 'a connection cut after sending counts as never sent',
-    bias: { only: true, spare: 3, rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 }, stormMs: 300_000 },
+    bias: {
+      only: true,
+      spare: 3,
+      sparesReads: true,
+      rates: { 'maas-answer-lost': 0.3, 'maas-500-done': 0.3 },
+      stormMs: 300_000,
+    },
     patches: [
       {
         file: MAAS_ERROR,

@@ -21,6 +21,12 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'gone-when-asked',
     bug: 'a machine counts as gone as soon as MAAS was asked to take it',
+    bias: {
+      only: true,
+      end: { kind: 'delete', afterMs: [100_000, 200_000] },
+      stormMs: 400_000,
+      acts: [{ act: 'bmc-refuses', times: 4, betweenMs: [100_000, 240_000] }],
+    },
     patches: [
       {
         file: LEAVING,
@@ -35,9 +41,11 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     bias: {
       workload: 'abort',
       only: true,
-      end: { kind: 'abort', afterMs: [2_000, 60_000] },
-      rates: { 'maas-reordered': 0.4, 'relay-lost-at-point': 0.05 },
+      sparesReads: true,
+      end: { kind: 'abort', afterMs: [2_000, 50_000] },
+      rates: { 'maas-reordered': 0.7 },
       stormMs: 120_000,
+      acts: [{ act: 'relay-lost', times: 4, betweenMs: [5_000, 70_000] }],
     },
     patches: [
       { file: LEAVING, from: '    if (leaving.askedAt < doubtUntil(machine.doubt, draft.waits)) return;\n', to: '' },
@@ -52,6 +60,7 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
       relays: 1,
       only: true,
       end: { kind: 'abort', afterMs: [30_000, 300_000] },
+      sparesReads: true,
       rates: { 'maas-reordered': 0.5 },
       lateRequestMs: [1_000, 300_000],
       stormMs: 300_000,
@@ -70,9 +79,11 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     bias: {
       workload: 'abort',
       only: true,
-      end: { kind: 'abort', afterMs: [2_000, 60_000] },
-      rates: { 'maas-reordered': 0.4, 'relay-lost-at-point': 0.05 },
+      sparesReads: true,
+      end: { kind: 'abort', afterMs: [2_000, 50_000] },
+      rates: { 'maas-reordered': 0.7 },
       stormMs: 120_000,
+      acts: [{ act: 'relay-lost', times: 4, betweenMs: [5_000, 70_000] }],
     },
     patches: [
       {
@@ -122,11 +133,10 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     bias: {
       workload: 'create-three',
       only: true,
-      stormMs: 600_000,
+      stormMs: 700_000,
       acts: [
-        { act: 'machine-dies', times: 1, betweenMs: [200_000, 400_000] },
-        { act: 'machine-dies', times: 1, betweenMs: [200_000, 400_000] },
-        { act: 'human-breaks', times: 4, betweenMs: [400_000, 600_000] },
+        { act: 'machine-dies', times: 1, betweenMs: [220_000, 320_000] },
+        { act: 'human-breaks', times: 6, betweenMs: [380_000, 680_000] },
       ],
     },
     patches: [
@@ -167,6 +177,7 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
       rival: true,
       spare: 0,
       only: true,
+      sparesReads: true,
       rates: { 'maas-reordered': 0.5 },
       lateRequestMs: [1_000, 200_000],
       stormMs: 300_000,
@@ -209,6 +220,7 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
       workload: 'abort',
       only: true,
       end: { kind: 'abort', afterMs: [1_000, 60_000] },
+      sparesReads: true,
       rates: { 'maas-slow': 0.5 },
       stormMs: 120_000,
     },
