@@ -53,7 +53,7 @@ export type Relay = {
   readonly emit: (clusterId: ClusterId, fact: ClusterFact) => void;
   /** Carries on what a former process left, and keeps the tunnel until `signal` is aborted. Never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
-  /** Before the end: lets what has begun get to a safe point, with the tunnel still open to tell it. */
+  /** Before the end: lets what has begun get to a safe point, with the tunnel still open to tell it, and gives the lease back. */
   readonly drain: () => Promise<boolean>;
 };
 
@@ -92,7 +92,13 @@ export function createRelay(parts: RelayParts): Relay {
       };
       return keepTunnel(connectOnce, journal.nextJoinCounter, ports, log, signal);
     },
-    drain: dispatch.drain,
+    drain: async () => {
+      const isSafe = await dispatch.drain();
+      // So that whoever leads next need not wait until it lapses.
+      busy?.rest();
+      if (isSafe) lease.rest();
+      return isSafe;
+    },
   };
 }
 

@@ -12,6 +12,8 @@ const BUSY_MS = DEPLOY_DEADLINE_MS;
 export type BusyLease = {
   /** Something of a cluster was ordered or seen. */
   readonly stir: () => void;
+  /** This node ends: nothing stirs it any more. */
+  readonly rest: () => void;
 };
 
 export function createBusyLease(
@@ -21,16 +23,23 @@ export function createBusyLease(
 ): BusyLease {
   let release: (() => void) | null = null;
   let cancel = (): void => {};
+  let ends = false;
+  const letGo = (): void => {
+    cancel();
+    release?.();
+    release = null;
+  };
   return {
     stir: () => {
       const { leader, peers } = standing();
-      if (!leader || peers.length === 0) return;
+      if (ends || !leader || peers.length === 0) return;
       release ??= lease.hold(true);
       cancel();
-      cancel = timers.after(BUSY_MS, () => {
-        release?.();
-        release = null;
-      });
+      cancel = timers.after(BUSY_MS, letGo);
+    },
+    rest: () => {
+      ends = true;
+      letGo();
     },
   };
 }

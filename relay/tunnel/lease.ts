@@ -22,6 +22,8 @@ export type Lease = {
    * @param asks asks for it too: what stands for long without a mutation wants the edge to notice when this node falls silent
    */
   readonly hold: (asks?: boolean) => () => void;
+  /** Gives it back at once, unless it is wanted. */
+  readonly rest: () => void;
   /** Null while it is not held. */
   readonly epoch: () => number | null;
   /** A session has begun; `send` is its way up. */
@@ -77,6 +79,9 @@ export function createLease(
         if (!over) state.holds -= 1;
         over = true;
       };
+    },
+    rest: () => {
+      if (!isWanted()) request();
     },
     isFree: (clusterId, subject) =>
       isHeld() && (state.guards.get(`${clusterId}/${subject}`) ?? 0) <= clock.monotonicMs(),

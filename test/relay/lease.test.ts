@@ -63,6 +63,20 @@ test('[L2] it is renewed every 5 s while a command needs it, and no longer', asy
   expect(held.epoch()).toBeNull();
 });
 
+test('[L2] a node that ends gives it back at once, but not while something still needs it', async () => {
+  const { ports, held, sent, ensure, grant } = lease({ releases: true });
+  const release = held.hold();
+  ensure('a');
+  await ports.advance(0);
+  grant();
+  await ports.advance(0);
+  held.rest();
+  expect([held.epoch(), sent.length]).toEqual([1, 1]);
+  release();
+  held.rest();
+  expect([held.epoch(), sent.at(-1)]).toEqual([null, { v: 1, type: 'lease-release', epoch: 1 }]);
+});
+
 test('[L3] a subject that an older epoch may still be changing waits; others do not', async () => {
   const { ports, held, passed, ensure, grant } = lease();
   const release = held.hold();
