@@ -53,7 +53,7 @@ export type Relay = {
   readonly emit: (clusterId: ClusterId, fact: ClusterFact) => void;
   /** Carries on what a former process left, and keeps the tunnel until `signal` is aborted. Never rejects. */
   readonly run: (signal: AbortSignal) => Promise<void>;
-  /** Before the end: lets what has begun get to a safe point, with the tunnel still open to tell it. */
+  /** Before the end: lets what has begun get to a safe point, with the tunnel still open to tell it, and gives the lease back. */
   readonly drain: () => Promise<boolean>;
 };
 

@@ -47,6 +47,8 @@ export type ServingParts = {
 
 export type ServingRelay = {
   readonly standing: () => Standing;
+  /** Lets what has begun get to a safe point, and begins nothing more; the tunnel stays. May be repeated. */
+  readonly drain: () => Promise<void>;
   /** Lets what has begun get to a safe point, then ends tunnel and endpoint. May be repeated. */
   readonly stop: () => Promise<void>;
 };
@@ -100,8 +102,11 @@ export async function startServing(parts: ServingParts): Promise<Result<ServingR
 function serving(relay: Relay, enrolment: Enrolment, { ports, log, status }: Within): ServingRelay {
   const tunnel = new AbortController();
   const running = relay.run(tunnel.signal);
-  const end = async (): Promise<void> => {
+  const drain = async (): Promise<void> => {
     if (!(await relay.drain())) log.warn('commands-left', { todo: 'none: they are carried on at the next start' });
+  };
+  const end = async (): Promise<void> => {
+    await drain();
     await new Promise<void>((resolve) => void ports.timers.after(FAREWELL_MS, resolve));
     tunnel.abort();
     await running;
@@ -111,6 +116,7 @@ function serving(relay: Relay, enrolment: Enrolment, { ports, log, status }: Wit
   let ended: Promise<void> | null = null;
   return {
     standing: status.standing,
+    drain,
     stop: () => {
       ended ??= end();
       return ended;

@@ -147,8 +147,8 @@ function untilServed(
 
 /** A node that the console will not let go stays, and is told of: the installation itself is done. */
 async function leave(relay: TemporaryRelay, waiting: Waiting): Step<null> {
+  await relay.leave();
   const beganMs = waiting.elapsedMs();
-  relay.leave();
   while (!relay.isRevoked()) {
     if (waiting.elapsedMs() - beganMs > LEAVE_MS_MAX)
       return problem('relay', 'NOT_LET_GO', `the console has not let this node go after ${LEAVE_MS_MAX / 1_000} s`);

@@ -39,9 +39,13 @@ export function changes(before: MachinesState, now: MachinesState): string[] {
     ...phase,
     ...machines,
     ...gone.map((machine) => `machine ${nameOf(machine)}: gone`),
-    ...now.waitingOn.filter((sentence) => !before.waitingOn.includes(sentence)),
+    ...waits(now).filter((sentence) => !waits(before).includes(sentence)),
   ];
 }
+
+/** "7 of at most 75 minutes" changes with each look; the line should not. */
+const waits = ({ waitingOn }: MachinesState): string[] =>
+  waitingOn.map((sentence) => sentence.replace(/\b\d+ of at most (?=\d+ (?:seconds|minutes|hours))/, 'at most '));
 
 const nameOf = ({ slot, hostname }: Pick<Machine, 'slot' | 'hostname'>): string =>
   hostname === null ? slot : `${slot} (${hostname})`;

@@ -33,12 +33,14 @@ export type TemporaryRelayParts = {
   readonly changing?: (intent: string) => void;
 };
 
-export type TemporaryRelay = Pick<Installer, 'register' | 'leave'> & {
+export type TemporaryRelay = Pick<Installer, 'register'> & {
   readonly identity: Identity;
   /** The gateway's key once this node is active: from then on it can do everything. */
   readonly activeKey: () => GatewayKey | null;
   /** The console has closed this node for good. */
   readonly isRevoked: () => boolean;
+  /** Gets to a safe point and asks to be a node no more, until the console has closed it. */
+  readonly leave: () => Promise<void>;
   readonly stop: () => Promise<void>;
 };
 
@@ -68,7 +70,10 @@ export async function startTemporaryRelay(parts: TemporaryRelayParts): Step<Temp
   return ok({
     identity,
     register: installer.register,
-    leave: installer.leave,
+    leave: async () => {
+      await relay.value.drain();
+      installer.leave();
+    },
     activeKey: () => (connection.isOpen() && relay.value.standing().state === 'active' ? keyring.held() : null),
     isRevoked: connection.isRevoked,
     stop: async () => {

@@ -39,7 +39,7 @@ const BEFORE: InstallationState = {
 };
 const deploying: InstallationState = {
   ...BEFORE,
-  waitingOn: ['Waiting for node-3 to be installed.'],
+  waitingOn: ['Waiting for node-3 to be installed, 0 of at most 75 minutes.'],
   machines: [{ slot: 'gateway-0', hostname: 'node-3', phase: 'deploying', relay: null }],
 };
 const running = (connected: boolean): InstallationState => ({
@@ -102,7 +102,8 @@ const registered = (): Installation[] =>
 test(
   '[I1] [I4] registers account and machines, serves until their relay is active and connected, leaves, and keeps no key',
   async () => {
-    const said = [BEFORE, deploying, deploying, running(false), running(true)];
+    const later = { ...deploying, waitingOn: ['Waiting for node-3 to be installed, 1 of at most 75 minutes.'] };
+    const said = [BEFORE, deploying, later, running(false), running(true)];
     let sealed: Uint8Array | null = null;
     edge.manners.installation = (asked) => said[asked] ?? running(true);
     const opened = edge
@@ -145,7 +146,7 @@ test(
     expect(lines.filter((line) => /^(gateway|machine|Waiting)/.test(line))).toEqual([
       'gateway: provisioning',
       'machine gateway-0 (node-3): deploying',
-      'Waiting for node-3 to be installed.',
+      'Waiting for node-3 to be installed, at most 75 minutes.',
       'gateway: running',
       'machine gateway-0 (node-3): ready',
       'machine gateway-0 (node-3): its relay is away, active',
