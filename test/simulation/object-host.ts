@@ -108,18 +108,19 @@ export class ObjectHost<L extends Hosted> {
     this.#site.timeline.after(delayMs, () => this.#serve(label, method, { end, fail }, resolve, reject));
   }
 
-  /** Runs `work` as a turn later, unless the instance of now is gone by then. */
-  hear(delayMs: number, label: string, work: () => void): Cancel {
-    const { life } = this;
+  /** Runs `work` as a turn later, unless the instance of that life is gone by then. */
+  hear(delayMs: number, label: string, work: () => void, life = this.life): Cancel {
     return this.#site.timeline.after(delayMs, () => {
       if (this.life === life && this.#logic !== null) this.turn(label, work);
     });
   }
 
+  /** The instance of now: an answer is told to nobody else. */
   asCaller(label: string): Caller {
+    const { life } = this;
     return {
       name: this.name,
-      hear: (delayMs, work) => this.hear(delayMs, label, work),
+      hear: (delayMs, work) => this.hear(delayMs, label, work, life),
       out: (effect) => this.out(effect),
     };
   }

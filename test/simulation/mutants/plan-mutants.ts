@@ -58,13 +58,15 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     bias: {
       workload: 'abort',
       relays: 1,
+      rival: false,
       only: true,
-      end: { kind: 'abort', afterMs: [30_000, 300_000] },
       sparesReads: true,
-      rates: { 'maas-reordered': 0.5 },
-      lateRequestMs: [1_000, 300_000],
-      stormMs: 300_000,
+      end: { kind: 'abort', afterMs: [92_000, 104_000] },
+      rates: { 'maas-request-lost': 0.6, 'maas-reordered': 1 },
+      lateRequestMs: [31_000, 48_000],
+      stormMs: 600_000,
     },
+    hints: [55],
     patches: [
       {
         file: OUTCOME,
@@ -139,6 +141,7 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
         { act: 'human-breaks', times: 6, betweenMs: [380_000, 680_000] },
       ],
     },
+    hints: [50],
     patches: [
       {
         file: SAFETY,
@@ -173,14 +176,17 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     name: 'lost-race-forgets-the-doubt',
     bug: 'a claim that lost its race is forgotten though an earlier answer was lost',
     bias: {
+      workload: 'create-one',
       relays: 1,
-      rival: true,
+      rival: false,
       spare: 0,
       only: true,
       sparesReads: true,
-      rates: { 'maas-reordered': 0.5 },
-      lateRequestMs: [1_000, 200_000],
+      end: { kind: 'delete', afterMs: [900_000, 950_000] },
+      rates: { 'maas-request-lost': 0.5, 'maas-reordered': 0.8 },
+      lateRequestMs: [31_000, 48_000],
       stormMs: 300_000,
+      acts: [{ act: 'human-takes', times: 8, betweenMs: [60_000, 130_000] }],
     },
     patches: [
       {

@@ -185,6 +185,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
       stormMs: 300_000,
       acts: [{ act: 'relay-pauses', times: 8, betweenMs: [5_000, 250_000] }],
     },
+    hints: [36],
     patches: [
       { file: 'relay/commands/run-command.ts', from: '    if (!isHeld) return err(lookAgain);\n', to: '' },
       {
