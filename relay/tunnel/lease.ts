@@ -36,6 +36,8 @@ export type Lease = {
 type State = {
   epoch: number | null;
   heldUntilMs: number;
+  /** So long after a grant it is renewed. */
+  renewMs: number;
   /** When the requests under way were sent, oldest first. */
   readonly asked: number[];
   readonly guards: Map<string, number>;
@@ -73,7 +75,7 @@ export function createLease(
     epoch: () => (isHeld() ? state.epoch : null),
     hold: (asks = false) => {
       state.holds += 1;
-      if (state.holds === 1 && isHeld()) next(LEASE_RENEW_MS);
+      if (state.holds === 1 && isHeld()) next(state.renewMs);
       if (asks && !isHeld() && state.asked.length === 0) request();
       let over = false;
       return () => {
@@ -113,7 +115,7 @@ export function createLease(
       const { epoch } = frame;
       if (epoch !== state.epoch) log.info('lease-granted', { epoch, guards: frame.guards.length });
       if (!take(state, frame, clock.monotonicMs())) return;
-      next(LEASE_RENEW_MS);
+      next(state.renewMs);
       for (const waker of [...state.wakers]) waker();
     },
     refused: ({ retryAfterMs }) => {
@@ -134,6 +136,7 @@ function beforeAnyLease(): State {
   return {
     epoch: null,
     heldUntilMs: 0,
+    renewMs: LEASE_RENEW_MS,
     asked: [],
     guards: new Map(),
     wakers: new Set(),
@@ -158,7 +161,10 @@ function take(state: State, { epoch, durationMs, guards }: Grant, nowMs: number)
   if (askedAtMs === undefined || state.isOver || epoch < (state.epoch ?? 0)) return false;
   state.epoch = epoch;
   // L2. The edge counts longer, and from its answer.
-  state.heldUntilMs = askedAtMs + Math.min(LEASE_RELAY_MS, durationMs);
+  const heldMs = Math.min(LEASE_RELAY_MS, durationMs);
+  state.heldUntilMs = askedAtMs + heldMs;
+  // A shorter lease than usual is renewed as much sooner; else it would lapse again and again.
+  state.renewMs = Math.floor((heldMs * LEASE_RENEW_MS) / LEASE_RELAY_MS);
   takeGuards(state.guards, guards, nowMs);
   return true;
 }

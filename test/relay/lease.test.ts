@@ -44,6 +44,20 @@ test('[L2] it counts 12 s from the request, not from the answer', async () => {
   expect(held.epoch()).toBeNull();
 });
 
+test('[L2] a shorter lease than usual is renewed as much sooner', async () => {
+  const { ports, held, sent, ensure } = lease();
+  held.hold();
+  ensure('a');
+  for (let round = 0; round < 3; round += 1) {
+    await ports.advance(0);
+    held.granted({ v: 1, type: 'lease', epoch: 1, durationMs: 1_200, guards: [] });
+    await ports.advance(499);
+    expect(sent).toHaveLength(round + 1);
+    await ports.advance(1);
+    expect([sent.length, held.epoch()]).toEqual([round + 2, 1]);
+  }
+});
+
 test('[L2] it is renewed every 5 s while a command needs it, and no longer', async () => {
   const { ports, held, sent, ensure, grant } = lease();
   const release = held.hold();

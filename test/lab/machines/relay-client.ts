@@ -2,14 +2,23 @@
 // machine's own address, with the pinned authority and the fixed server name.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ENROLMENT_PATHS, FilledDocument } from '../../../shared/enrolment.ts';
 import type { Enrolment } from './user-data.ts';
 
-const CALL_MS_MAX = 60_000;
+/** As the enrolment script has them: to connect, TLS included, and for each call. A relay that hangs must not be waited for. */
+const CONNECT_MS_MAX = 5_000;
+const CALL_MS_MAX = {
+  [ENROLMENT_PATHS.enrol]: 15_000,
+  [ENROLMENT_PATHS.bootstrap]: 120_000,
+  [ENROLMENT_PATHS.acknowledge]: 15_000,
+  [ENROLMENT_PATHS.report]: 10_000,
+  [ENROLMENT_PATHS.program]: 300_000,
+} as const;
+type Path = keyof typeof CALL_MS_MAX;
 const BODY_BYTES_MAX = 4_194_304;
 /** A packaged relay is Node and a bundle. */
 const PROGRAM_BYTES_MAX = 400_000_000;
@@ -43,7 +52,7 @@ export type Program = { readonly sha256: string; readonly kind: 'javascript' | '
 /** Every call throws when no relay answers it well: the caller tries again later, as the script does. */
 export function relayClient(enrolment: Enrolment, localAddress: string, signal: AbortSignal): RelayClient {
   const who = { claim: enrolment.claim, systemId: enrolment.systemId };
-  const call = (method: string, path: string, body?: object): Promise<Answer> =>
+  const call = (method: string, path: Path, body?: object): Promise<Answer> =>
     firstAnswer(enrolment, localAddress, signal, method, path, body);
   return {
     enrol: async (address) => {
@@ -75,6 +84,7 @@ async function download(
 ): Promise<Program> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const outgoing = request(requestOptions(enrolment, from, localAddress, signal, 'GET', ENROLMENT_PATHS.program));
+    limitConnecting(outgoing);
     outgoing.on('response', resolve);
     outgoing.on('error', reject);
     outgoing.end();
@@ -111,7 +121,7 @@ async function firstAnswer(
   localAddress: string,
   signal: AbortSignal,
   method: string,
-  path: string,
+  path: Path,
   body?: object,
 ): Promise<Answer> {
   let last: unknown = new Error('user-data names no relay');
@@ -131,7 +141,7 @@ function ask(
   localAddress: string,
   signal: AbortSignal,
   method: string,
-  path: string,
+  path: Path,
   body: object | undefined,
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -145,9 +155,17 @@ function ask(
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
       response.on('error', reject);
     });
+    limitConnecting(outgoing);
     outgoing.on('error', reject);
     outgoing.end(body === undefined ? undefined : JSON.stringify(body));
   });
+}
+
+/** A stopped process still has its port: the kernel answers for it, and nobody after that. */
+function limitConnecting(outgoing: ClientRequest): void {
+  const late = setTimeout(() => outgoing.destroy(new Error('connecting took too long')), CONNECT_MS_MAX);
+  outgoing.on('close', () => clearTimeout(late));
+  outgoing.on('socket', (socket) => socket.on('secureConnect', () => clearTimeout(late)));
 }
 
 function requestOptions(
@@ -156,7 +174,7 @@ function requestOptions(
   localAddress: string,
   signal: AbortSignal,
   method: string,
-  path: string,
+  path: Path,
   body?: object,
 ): RequestOptions {
   return {
@@ -168,7 +186,7 @@ function requestOptions(
     method,
     path,
     agent: false,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS_MAX)]),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(CALL_MS_MAX[path])]),
     headers: {
       host: enrolment.serverName,
       authorization: enrolment.authorization,
