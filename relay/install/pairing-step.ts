@@ -10,6 +10,7 @@ import type { ConsoleApi } from './console-api.ts';
 import type { HostWorld } from './host-install.ts';
 import { problem, type Step } from './host-service.ts';
 import type { InstallProblem } from './install-problem.ts';
+import { patientPost } from './patient-post.ts';
 import type { Settings } from './settings.ts';
 
 /** What the installer must remember when it is stopped half-way. No secret. */
@@ -23,7 +24,7 @@ const Progress = z.strictObject({
 });
 type Progress = z.infer<typeof Progress>;
 
-export type PairingWorld = Pick<HostWorld, 'openState' | 'post' | 'api' | 'now' | 'random' | 'say'>;
+export type PairingWorld = Pick<HostWorld, 'openState' | 'post' | 'api' | 'now' | 'random' | 'say' | 'timers'>;
 
 /** May be repeated: who is paired stays paired, and a gateway is made once. */
 export async function pairHost(
@@ -49,7 +50,7 @@ export async function pairHost(
     replace: false,
     now: world.now(),
   };
-  const paired = await pair(pairing, disk.value, world.post);
+  const paired = await pair(pairing, disk.value, patientPost(world.post, world.timers, world.say));
   if (paired.ok) return paired;
   if (known !== null) return elsewhere(known.gatewayName, known.origin);
   return err({ where: 'pairing', code: 'PAIRING_FAILED', detail: paired.error.message, todo: paired.error.todo });
