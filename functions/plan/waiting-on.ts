@@ -11,6 +11,7 @@ import { maasFailureOf } from './maas-health.ts';
 import { machineFault, machineWait } from './machine-fault.ts';
 import { nameOf } from './plan-replacement.ts';
 import { adviceFor, askingSentence, elapsed, maasSentence, subjectLabel, tryingSentence } from './wait-sentence.ts';
+import { choiceWait } from './waiting-on-choice.ts';
 import { addressWait, leavingWait } from './waiting-on-leaving.ts';
 import { growthWaits, outsideRelayWait, relayWait } from './waiting-on-relays.ts';
 
@@ -26,6 +27,7 @@ export function waitingOn(state: ClusterState, now: number, waits: Waits): Waiti
   return [
     ...outside,
     ...shortageWait(state, waits),
+    ...choiceWait(state, now, waits),
     ...currentMachines(state).flatMap((machine) => currentWait(state, machine, now, waits) ?? []),
     ...growthWaits(state, now, waits),
     ...apiWait(state, waits),

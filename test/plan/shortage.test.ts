@@ -51,6 +51,20 @@ describe('too few machines, and races for them', () => {
     expect(world.maas.held().filter((id) => world.maas.get(id).owner === 'slipway')).toHaveLength(2);
   });
 
+  test('[MA5] [WA1] between lost races it says that it waits to choose again', () => {
+    const world = new World(machines(12)).create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.relay.answer = ({ subject, body }) =>
+      body.verb === 'ensure-allocated' && /^workers-0\.[1-3]$/.test(subject)
+        ? { ok: false, error: { code: 'NO_CANDIDATE_LEFT', detail: 'taken', refused: {} } }
+        : undefined;
+    world.run(() => world.plan.waitingOn.some(({ code }) => code === 'choosing-again'));
+    const wait = world.plan.waitingOn.find(({ code }) => code === 'choosing-again');
+    expect(wait).toMatchObject({ slot: 'workers-0', sentence: expect.stringContaining('others were quicker') });
+    expect(wait?.deadlineAt).toBeLessThanOrEqual(world.now + TEST_WAITS.retryMsMax);
+    world.runToPhase('running');
+    expect(world.view.machines[1]).toMatchObject({ slot: 'workers-0', attempt: 4 });
+  });
+
   test('[MA4] when a lost race leaves too few, everything taken goes back and the cluster waits', () => {
     const world = new World(machines(4)).create(aCluster().withControlPlane(1).withWorkers(3).accepted());
     world.run(() => world.sentVerbs('ensure-allocated').length === 4);
