@@ -84,10 +84,11 @@ async function codeFor(
 }
 
 async function serveToTheEnd(relay: TemporaryRelay, progress: Progress, world: MachinesWorld): Interruptible<'ended'> {
-  const key = await untilActive(relay, progress, world);
-  if (!key.ok) return key;
-  if (key.value === 'interrupted') return ok(key.value);
   const { api } = world;
+  const key = await untilActive(relay, progress, world);
+  // Run again when little was left to do, the gateway may be gone before this node was looked at; the console knows.
+  if (!key.ok && (api === null || !relay.isRevoked())) return key;
+  if (key.ok && key.value === 'interrupted') return ok(key.value);
   const { gatewayId, gatewayName } = relay.identity;
   if (api === null) progress.note(`now delete gateway ${gatewayName} in the console; this relay sees it through`);
   const look = api === null ? null : lookAt(api, relay, progress, world);

@@ -108,6 +108,17 @@ test(
   TEST_MS_MAX,
 );
 
+test(
+  'ended before it was seen to be active, it asks the console: the gateway is gone, so all is well',
+  async () => {
+    const ended = uninstall(consoleOf([], { refuses: false, looks: 0, ended: () => true }));
+    await edge.until('a session', () => edge.sessions() === 1);
+    edge.closeAll(4003);
+    expect(await ended).toMatchObject({ ok: true, value: { gateway: { id: GATEWAY, name: 'rack-one' } } });
+  },
+  TEST_MS_MAX,
+);
+
 test('refused while it has clusters, by their names, before anything is begun', async () => {
   const calls: string[] = [];
   const refused = await uninstall(consoleOf(calls, { refuses: true, looks: 0, ended: () => false }));

@@ -43,6 +43,8 @@ export type InstallerRun = {
   /** Exit code, or the signal's name. */
   readonly ended: Promise<number | string>;
   interrupt(): void;
+  /** As a host that loses power. */
+  kill(): void;
   /** Ends it if it runs. */
   stop(): Promise<void>;
 };
@@ -84,6 +86,7 @@ export function runInstaller(settings: InstallerSettings): InstallerRun {
     lines,
     ended,
     interrupt: () => void child.kill('SIGINT'),
+    kill: () => void child.kill('SIGKILL'),
     stop: async () => {
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
       child.kill('SIGTERM');
