@@ -17,7 +17,7 @@ import {
 } from '../store/gateways.ts';
 import { askObject, callObject } from './call-object.ts';
 import { CLUSTERS_NAMED_MAX, OneGateway } from './gateways.ts';
-import { PROJECT_ADMINS } from './roles.ts';
+import { TENANT_ADMINS } from './roles.ts';
 import { type Context, defineRoute, type Handled, Nothing, type Principal } from './route.ts';
 
 export const deleteGateway = defineRoute(
@@ -25,8 +25,8 @@ export const deleteGateway = defineRoute(
     method: 'DELETE',
     path: '/v1/gateways/{gatewayId}',
     summary:
-      'Delete a gateway without clusters, and its cloud accounts. Machines of its own are given back first (202). With orphan=true one that no relay was seen of for 15 minutes is given up, and the answer says what stays behind in MAAS',
-    roles: PROJECT_ADMINS,
+      'Delete a gateway without clusters, and its cloud accounts, as a tenant admin. Machines of its own are given back first (202). With orphan=true one that no relay was seen of for 15 minutes is given up, and the answer says what stays behind in MAAS',
+    roles: TENANT_ADMINS,
     params: OneGateway,
     query: z.strictObject({ orphan: z.enum(['true', 'false']).default('false') }),
     body: Nothing,

@@ -12,7 +12,7 @@ export const INSTALL_PROBLEMS = {
   CONSOLE_UNREACHABLE: 'Check the name, outgoing 443 and the proxy; for an authority of your own set SLIPWAY_CA_FILE.',
   PAIRING_CODE_MISTYPED: 'Copy the whole code again: it begins with pcg1_.',
   API_KEY_MISTYPED: 'Copy the whole key again: it begins with slw_.',
-  API_KEY_REFUSED: 'Use a key of a tenant or project admin that is not revoked.',
+  API_KEY_REFUSED: 'Use a key of a tenant or project admin that is not revoked; to uninstall, of a tenant admin.',
   CREDENTIAL_MISSING: 'Set console.pairingCode or console.apiKey, or SLIPWAY_API_KEY in the environment.',
   PROXY_INVALID: 'Give a URL such as http://user:password@proxy.example:3128.',
   PROXY_PAIR_REQUIRED: 'Give both proxies, or neither; both may be the same.',
