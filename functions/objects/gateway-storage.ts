@@ -58,6 +58,8 @@ const STEPS: readonly (readonly string[])[] = [
     `CREATE TABLE own (one INTEGER PRIMARY KEY CHECK (one = 1), installation TEXT, cluster_id TEXT, machines TEXT,
        relays_told TEXT, giving_back INTEGER NOT NULL DEFAULT 0)`,
   ],
+  // The runs of an installer that had a part in the cluster before it failed, or hear of its failure (I2).
+  ["ALTER TABLE own ADD COLUMN runs TEXT NOT NULL DEFAULT '[]'"],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */

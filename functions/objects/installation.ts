@@ -12,7 +12,7 @@ import type { GatewayRecord, GatewayStorage } from './gateway-storage.ts';
 import type { OwnClusterRecord } from './own-cluster.ts';
 import { relaysOf } from './relay-notices.ts';
 import type { ClusterRpc } from './rpc.ts';
-import type { Session, Sockets } from './tunnel-session.ts';
+import { incarnationOf, type Session, type Sockets } from './tunnel-session.ts';
 
 const DELETING: Refusal = { code: 'GATEWAY_DELETING', detail: 'The gateway is being deleted.' };
 const MACHINES_FIXED: Refusal = {
@@ -51,7 +51,10 @@ export class Installer {
     if (gateway === null || !state.active || this.#busy) return;
     this.#busy = true;
     try {
-      const round = gateway.deletingAt === null ? await this.#register(gateway, installation) : { refused: DELETING };
+      const round =
+        gateway.deletingAt === null
+          ? await this.#register(gateway, installation, incarnationOf(state))
+          : { refused: DELETING };
       const { cluster } = storage.own.read();
       const view = cluster === null ? null : await this.#ports.ownCluster(gateway.scope, cluster.id).view();
       const refused = round !== 'stands' && 'refused' in round ? round.refused : null;
@@ -66,32 +69,45 @@ export class Installer {
     }
   }
 
-  async #register(gateway: GatewayRecord, wanted: Installation): Promise<Round> {
+  /** @param run the process that asks */
+  async #register(gateway: GatewayRecord, wanted: Installation, run: string): Promise<Round> {
     const { storage, catalogue, log } = this.#ports;
     const { installation: taken } = storage.own.read();
-    if (taken !== null && isSame(taken, wanted)) return 'stands';
+    const isRetry = await this.#isRetry(gateway, run);
+    if (taken !== null && isSame(taken, wanted) && !isRetry) return 'stands';
     // An account that an admin changed since is not set back by an installer that says what it always said.
     if (taken === null || !isSame(taken.account, wanted.account)) {
       const put = await catalogue.putAccount(gateway, wanted.account);
       if (!put.ok) return { refused: put.error };
     }
-    const round = await this.#registerMachines(gateway, wanted);
+    const round = await this.#registerMachines(gateway, wanted, run, isRetry);
     if (round !== 'stands') return round;
     storage.own.taken(wanted);
     log({ event: 'installation-taken', cluster: storage.own.read().cluster?.id ?? null });
     return round;
   }
 
-  async #registerMachines(gateway: GatewayRecord, wanted: Installation): Promise<Round> {
+  /** Whether what stands had failed before this run began: it is run again to have it tried again, so nothing has to be edited. */
+  async #isRetry(gateway: GatewayRecord, run: string): Promise<boolean> {
+    const { storage, ownCluster } = this.#ports;
+    const { cluster } = storage.own.read();
+    if (cluster === null || cluster.isGivingBack || cluster.runs.includes(run)) return false;
+    const view = await ownCluster(gateway.scope, cluster.id).view();
+    if (view?.phase === 'failed' && view.provisionedAt === null) return true;
+    storage.own.joinedBy(run);
+    return false;
+  }
+
+  async #registerMachines(gateway: GatewayRecord, wanted: Installation, run: string, isRetry: boolean): Promise<Round> {
     const { storage } = this.#ports;
     const { cluster } = storage.own.read();
-    if (cluster !== null && (cluster.isGivingBack || !isSame(cluster.machines, wanted.machines))) {
+    if (cluster !== null && (isRetry || cluster.isGivingBack || !isSame(cluster.machines, wanted.machines))) {
       const standing = await this.#giveUp(gateway, cluster, wanted.machines);
       if (standing !== null) return standing;
       storage.own.forget();
     }
     if (wanted.machines === null) return 'stands';
-    const id = storage.own.read().cluster?.id ?? this.#newCluster(wanted.machines);
+    const id = storage.own.read().cluster?.id ?? this.#newCluster(wanted.machines, run);
     return this.#make(gateway, id, wanted.machines, wanted);
   }
 
@@ -130,9 +146,9 @@ export class Installer {
   }
 
   /** Kept before anything is asked of anybody: whoever repeats it asks for the same cluster. */
-  #newCluster(machines: GatewayMachines): ClusterId {
+  #newCluster(machines: GatewayMachines, run: string): ClusterId {
     const id = ClusterId.parse(`clu_${randomPart(this.#ports.randomBytes(20))}`);
-    this.#ports.storage.own.begin(id, machines);
+    this.#ports.storage.own.begin(id, machines, run);
     return id;
   }
 }

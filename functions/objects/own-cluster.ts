@@ -10,6 +10,10 @@ const json = <T>(schema: z.ZodType<T>) =>
     .transform((text) => schema.parse(JSON.parse(text)))
     .nullable();
 
+/** Installers at work on one gateway are one, or by mistake two; the newest are known. */
+const RUNS_MAX = 8;
+const runsOf = (text: string): string[] => z.array(z.string()).parse(JSON.parse(text));
+
 const OwnRow = z
   .object({
     installation: json(Installation),
@@ -17,6 +21,7 @@ const OwnRow = z
     machines: json(GatewayMachines),
     relays_told: z.string().nullable(),
     giving_back: z.int(),
+    runs: z.string().transform(runsOf),
   })
   .transform((row) => ({
     /** As it was last taken whole; null before. */
@@ -25,7 +30,7 @@ const OwnRow = z
     cluster:
       row.cluster_id === null || row.machines === null
         ? null
-        : { id: row.cluster_id, machines: row.machines, isGivingBack: row.giving_back === 1 },
+        : { id: row.cluster_id, machines: row.machines, isGivingBack: row.giving_back === 1, runs: row.runs },
     /** What that cluster was last told of the relays. */
     relaysTold: row.relays_told,
   }));
@@ -43,17 +48,30 @@ export function ownCluster(sql: Sql) {
       sql.run(`UPDATE own SET ${assignment}`, ...values);
     });
   };
+  /** Of a gateway that was created. */
+  const read = (): OwnRecord => rowsOf(sql, OwnRow, 'SELECT * FROM own')[0] ?? NONE;
   return {
-    /** Of a gateway that was created. */
-    read: (): OwnRecord => rowsOf(sql, OwnRow, 'SELECT * FROM own')[0] ?? NONE,
-    /** Before anything is asked of anybody else: whoever repeats it asks for the same cluster. */
-    begin: (id: ClusterId, machines: GatewayMachines) =>
-      change('cluster_id = ?, machines = ?, relays_told = NULL, giving_back = 0', id, JSON.stringify(machines)),
+    read,
+    /**
+     * Before anything is asked of anybody else: whoever repeats it asks for the same cluster.
+     * @param run the process that asks for it
+     */
+    begin: (id: ClusterId, machines: GatewayMachines, run: string) => {
+      const values = [id, JSON.stringify(machines), JSON.stringify([run])] as const;
+      change('cluster_id = ?, machines = ?, runs = ?, relays_told = NULL, giving_back = 0', ...values);
+    },
+    /** One more process asks for the same cluster. */
+    joinedBy: (run: string) => {
+      const others = (read().cluster?.runs ?? []).filter((other) => other !== run);
+      change('runs = ?', JSON.stringify([...others, run].slice(-RUNS_MAX)));
+    },
     /** Another one is to take its place, once it is gone. */
     giveBack: () => change('giving_back = 1, installation = NULL'),
     /** It is gone, or never was. */
     forget: () =>
-      change('cluster_id = NULL, machines = NULL, relays_told = NULL, installation = NULL, giving_back = 0'),
+      change(
+        "cluster_id = NULL, machines = NULL, runs = '[]', relays_told = NULL, installation = NULL, giving_back = 0",
+      ),
     taken: (installation: Installation) => change('installation = ?', JSON.stringify(installation)),
     told: (relays: string) => change('relays_told = ?', relays),
   };

@@ -8,12 +8,12 @@ import { sweep } from '../../functions/sweep.ts';
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
 import { ClusterSummary, ClusterView } from '../../shared/cluster-view.ts';
 import { AccountView, GatewayView } from '../../shared/gateway-view.ts';
-import type { ClusterId, Scope } from '../../shared/ids.ts';
+import { ClusterId, type Scope } from '../../shared/ids.ts';
 import type { Installation } from '../../shared/installation.ts';
 import { type ApiGateway, connectGateway } from './api-gateway.ts';
 import { answerOf, callApi, problemOf, setUp } from './call-api.ts';
 import { rewriteState, storedState } from './cluster-storage-access.ts';
-import { edgeEnv } from './fake-relay.ts';
+import { edgeEnv, FakeRelay } from './fake-relay.ts';
 import {
   claimAt,
   giveMachine,
@@ -39,6 +39,18 @@ const get = <T extends z.ZodType>(path: string, schema: T) =>
 const viewOf = ({ node }: ApiGateway) => get(`/v1/gateways/${node.gatewayId}`, GatewayView);
 const accountOf = ({ account }: Installation) => get(`/v1/cloud-accounts/${account.access.accountId}`, AccountView);
 const provision = (id: ClusterId) => rewriteState(id, (state) => ({ ...state, provisionedAt: state.createdAt }), scope);
+const fail = (id: ClusterId) => {
+  const failure = { code: 'MAAS_UNAUTHORIZED', message: 'MAAS refuses the key.' };
+  return rewriteState(id, (state) => ({ ...state, failure: { ...failure, at: state.createdAt } }), scope);
+};
+
+/** The same node from anew: after its socket broke, or, with another boot id, as the next run of the installer. */
+async function again({ node, relay, open }: ApiGateway, joinCounter: number, bootId?: string): Promise<ApiGateway> {
+  relay.hangUp();
+  const next = await FakeRelay.join(node, joinCounter, bootId);
+  await next.next('welcome');
+  return { node, open, relay: next };
+}
 
 async function rowsOf(gateway: ApiGateway): Promise<{ id: string; phase: string; kind: string }[]> {
   const asked = env.CATALOGUE.prepare('select id, phase, kind from clusters where gateway_id = ? order by created_at');
@@ -207,6 +219,52 @@ test('[I2] an edit that is taken back while machines are given back begins anew 
   const back = installationOf(gateway.node.gatewayId);
   await until(async () => expect((await register(gateway, back)).clusterId).not.toBe(before));
   expect(await register(gateway, back)).toMatchObject({ refused: null, phase: 'pending' });
+});
+
+test('[I2] what failed is told as failed to the run that saw it, and the next run has it made anew, unchanged', async () => {
+  const first = await connectGateway(admin, 'run-again');
+  const installation = installationOf(first.node.gatewayId);
+  const id = await installed(first);
+  await fail(id);
+  const failed = { clusterId: id, phase: 'failed', failure: { code: 'MAAS_UNAUTHORIZED' } };
+  expect(await register(first, installation)).toMatchObject(failed);
+  expect(await register(await again(first, 2), installation)).toMatchObject(failed);
+  const second = await again(first, 3, 'boot-2');
+  const waitingOn = ['What was asked for before is given back first.'];
+  expect(await register(second, installation)).toMatchObject({ refused: null, failure: null, waitingOn });
+  await until(async () => expect((await register(second, installation)).clusterId).not.toBe(id));
+  const state = await register(second, installation);
+  expect(state).toMatchObject({ refused: null, phase: 'pending', failure: null });
+  expect(await rowsOf(second)).toMatchObject([{ id: state.clusterId }]);
+  // What the second run made and sees fail is told to it in turn.
+  const anew = ClusterId.parse(state.clusterId);
+  await fail(anew);
+  expect(await register(second, installation)).toMatchObject({ ...failed, clusterId: anew });
+});
+
+test('[I2] a run that carried on before it failed hears of it; a later one with a corrected account has the machines given back', async () => {
+  const first = await connectGateway(admin, 'carried-on');
+  const installation = installationOf(first.node.gatewayId);
+  const id = await installed(first);
+  const second = await again(first, 2, 'boot-2');
+  expect(await register(second, installation)).toMatchObject({ clusterId: id, phase: 'pending' });
+  await giveMachine(scope, id, claimAt(first.node.gatewayId, id));
+  await fail(id);
+  expect(await register(second, installation)).toMatchObject({ clusterId: id, phase: 'failed' });
+  const third = await again(second, 3, 'boot-3');
+  const access = { ...installation.account.access, endpoint: 'http://maas-3.test:5240/MAAS' };
+  const account = { ...installation.account, access };
+  expect(await register(third, { ...installation, account })).toMatchObject({ phase: 'aborting' });
+  expect((await accountOf(installation)).endpoint).toBe(access.endpoint);
+});
+
+test('[I2] what failed after it was provisioned is not given back by a new run', async () => {
+  const first = await connectGateway(admin, 'stood-once');
+  const id = await installed(first);
+  await provision(id);
+  await fail(id);
+  const second = await again(first, 2, 'boot-2');
+  expect((await register(second, installationOf(first.node.gatewayId))).clusterId).toBe(id);
 });
 
 test('[I2] once provisioned, another size is the API’s, and other machines are refused', async () => {
