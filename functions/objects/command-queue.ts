@@ -10,6 +10,7 @@ import { err, ok, type Result } from '../../shared/result.ts';
 import { endExposure, expose, settleExposure } from './exposure.ts';
 import { rowsOf, type Sql } from './sql.ts';
 import { isNews, keepWatcher } from './watchers.ts';
+import { keepWithdrawn, wasWithdrawn } from './withdrawn.ts';
 
 /**
  * One command, and the commands of one frame together. A row holds at most 2 MB (Cloudflare); a frame carries its commands
@@ -150,14 +151,16 @@ function unsent(sql: Sql, session: string, limit: number, node: RelayNodeId | nu
   return commands;
 }
 
-/** All or nothing. Known ids are left as they are. `GATEWAY_QUEUE_FULL` beyond GATEWAY_QUEUE_MAX (I17). */
+/** All or nothing. Known ids are left as they are, withdrawn ones are passed over. `GATEWAY_QUEUE_FULL` beyond GATEWAY_QUEUE_MAX (I17). */
 function add(
   sql: Sql,
   commands: readonly Command[],
   now: EpochMs,
   node: RelayNodeId | null,
 ): Result<Enqueued, ApiFailure> {
-  const offers = commands.map((command) => ({ command, body: JSON.stringify(command), held: heldBody(sql, command) }));
+  const offers = commands
+    .filter(({ clusterId, commandId }) => clusterId === null || !wasWithdrawn(sql, commandId))
+    .map((command) => ({ command, body: JSON.stringify(command), held: heldBody(sql, command) }));
   const changed = offers.filter(({ body, held }) => held !== null && held !== body);
   const fresh = offers
     .filter(({ held }) => held === null)
@@ -230,5 +233,6 @@ function isNewCluster(sql: Sql, id: ClusterId): boolean {
 
 function drop(sql: Sql, id: CommandId, now: EpochMs): void {
   sql.run('DELETE FROM queue WHERE command_id = ?', id);
+  keepWithdrawn(sql, id);
   endExposure(sql, id, now);
 }

@@ -214,6 +214,29 @@ test('[C5] whoever withdraws a command withdraws what it would have superseded, 
   expect((await all.gateway.view())?.outstandingCommands).toBe(1);
 });
 
+test('[C5] what was withdrawn or superseded is not taken again when the request to enqueue it comes late', async () => {
+  const all = aWorld();
+  await connect(all);
+  const [first, second] = [aCommand({ attempt: 1 }), aCommand({ attempt: 2 })];
+  const neverCame = aCommand({ subject: 'other' });
+  await all.gateway.enqueue([first]);
+  await all.gateway.enqueue([second]);
+  await all.gateway.withdraw([second.commandId, neverCame.commandId]);
+  await all.gateway.enqueue([first, second, neverCame]);
+  expect((await all.gateway.view())?.outstandingCommands).toBe(0);
+  await all.gateway.enqueue([aCommand({ attempt: 3 })]);
+  expect((await all.gateway.view())?.outstandingCommands).toBe(1);
+});
+
+test('of what was withdrawn, the newest ten thousand are remembered', async () => {
+  const all = aWorld();
+  await connect(all);
+  const commands = Array.from({ length: 10_001 }, (_, at) => aCommand({ subject: `s${at}` }));
+  await all.gateway.withdraw(commands.map(({ commandId }) => commandId));
+  await all.gateway.enqueue([...commands.slice(0, 2), ...commands.slice(-2)]);
+  expect((await all.gateway.view())?.outstandingCommands).toBe(1);
+});
+
 test('a command that is withdrawn while its frame is signed is not sent', async () => {
   const all = aWorld();
   const { frames } = await connect(all);
