@@ -44,7 +44,10 @@ export class MaasAudit {
     this.#world = world;
     world.watchMaas({ before: (call) => this.#before(call), after: () => {} });
     world.onRelayLog = (node, process, event, fields) => this.#onLog(node, process, event, fields);
-    world.onJournal = (node, generationOf) => this.#i6NothingFalls(node, generationOf);
+    world.onJournal = (node, generationOf) => {
+      this.#i6NothingFalls(node, generationOf);
+      this.#outlivedItsWriter(node);
+    };
     world.edge.onFrame = (process, direction, text) => this.#onFrame(process, direction, text);
     world.edge.onLog = (where, record) => this.#onEdgeLog(where, record);
     const { gateway } = world.edge;
@@ -56,23 +59,31 @@ export class MaasAudit {
   }
 
   nodeOpened(node: RelayNode): void {
-    const settled = new Map<CommandId, string>();
-    const generations = new Map<ClusterId, number>();
-    this.#settled.set(node.name, settled);
-    this.#generations.set(node.name, generations);
+    this.#settled.set(node.name, new Map());
+    this.#generations.set(node.name, new Map());
+    node.disk.onAppended.push((name, bytes) => {
+      if (name === JOURNAL_FILE) this.#written(node, bytes);
+    });
+  }
+
+  /** What a process finds in the journal is written, also when its writer was lost before it heard so: whole records of a torn batch. */
+  #outlivedItsWriter(node: RelayNode): void {
+    this.#written(node, node.disk.files.get(JOURNAL_FILE) ?? new Uint8Array());
+  }
+
+  #written(node: RelayNode, bytes: Uint8Array): void {
+    const settled = this.#settled.get(node.name);
+    const generations = this.#generations.get(node.name);
+    if (settled === undefined || generations === undefined) return;
     const rose = (clusterId: ClusterId, generation: number): void => {
       generations.set(clusterId, Math.max(generation, generations.get(clusterId) ?? -1));
     };
-    node.disk.onAppended.push((name, bytes) => {
-      if (name !== JOURNAL_FILE) return;
-      for (const record of decodeJournal(bytes).records) {
-        if (record.kind === 'settled')
-          this.#settledOnce(node, settled, record.commandId, JSON.stringify(record.outcome));
-        if (record.kind === 'generation') rose(record.clusterId, record.generation);
-        if (record.kind === 'accepted' && record.command.clusterId !== null)
-          rose(record.command.clusterId, record.command.generation);
-      }
-    });
+    for (const record of decodeJournal(bytes).records) {
+      if (record.kind === 'settled') this.#settledOnce(node, settled, record.commandId, JSON.stringify(record.outcome));
+      if (record.kind === 'generation') rose(record.clusterId, record.generation);
+      if (record.kind === 'accepted' && record.command.clusterId !== null)
+        rose(record.command.clusterId, record.command.generation);
+    }
   }
 
   /** I7: what is settled once stays so. */
