@@ -12,6 +12,7 @@ import { isLoopback } from './config.ts';
 import { type Ledger, openLedger } from './enrolment/ledger.ts';
 import { createMachineSources, type MachineSources } from './enrolment/machine-sources.ts';
 import type { RelayOffer } from './enrolment/relay-offer.ts';
+import { siteSlots } from './enrolment/site-slots.ts';
 import { createEnrolment, type Enrolment } from './enrolment/start.ts';
 import { createTurns, type Turns } from './enrolment/turns.ts';
 import type { GatewayKey } from './gateway-key.ts';
@@ -172,6 +173,7 @@ function makeEnrolment(within: Within, relay: Relay, lookAtAddresses: (listening
       // A standby gets no turns: it says so at once, and the machine asks the next relay.
       holdMs: () => (status.standing().leader ? ENROLMENT_HOLD_MS : 0),
       offer: offerOf(within),
+      site: siteSlots(loaded),
     },
     state.keyring,
   );

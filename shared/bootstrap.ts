@@ -20,6 +20,12 @@ export const SECRET_SLOTS = [
   'relay-pairing-code',
   /** The settings file of that relay: console, authorities and proxy, which may hold a password. */
   'relay-settings',
+  /** URLs of the site's proxy, which may hold a password; what is reached without it, comma-separated; empty: none. */
+  'site-https-proxy',
+  'site-http-proxy',
+  'site-no-proxy',
+  /** PEM certificates to trust besides the host's own. Not secret, known only on site; empty: none. */
+  'site-authorities',
 ] as const;
 export const MACHINE_FACTS = [
   /** The machine's address in the node subnet, and the interface that has it, as the machine itself reported them. */

@@ -8,6 +8,7 @@ import { kubeVipManifest } from './kube-vip-manifest.ts';
 import { kubeadmConfig } from './kubeadm-config.ts';
 import { RELAY_FILES } from './relay-step.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
+import { directlyReached, SITE_FILES } from './site-step.ts';
 import { guardBraces } from './user-text.ts';
 
 /** Null until the cluster has its address and the machine is held. */
@@ -37,6 +38,7 @@ export function bootstrapDocument(
   ];
   const config = kubeadmConfig(kind, { clusterName: state.spec.name, endpoint, node, kubernetes: profile.kubernetes });
   const own = [
+    ...SITE_FILES,
     ...systemFiles(),
     { path: `${SLIPWAY_FOLDER}/kubeadm.yaml`, mode: '0600', content: config },
     ...(kind === 'join-worker' ? [] : controlPlaneFiles(kind, endpoint.ip, profile.kubernetes.kubeVipImage)),
@@ -50,6 +52,10 @@ export function bootstrapDocument(
     files: [...own, ...userFiles.map((file) => ({ ...file, content: guardBraces(file.content) }))],
     steps: bootstrapSteps(kind, {
       endpoint: endpoint.ip,
+      direct: directlyReached({
+        ...profile.kubernetes,
+        ...{ endpoint, nodeSubnet: address.subnetCidr, maas: state.account.endpoint },
+      }),
       hooks,
       userFiles,
       carriesRelay,

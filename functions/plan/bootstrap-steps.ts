@@ -3,10 +3,13 @@ import type { BootstrapStep } from '../../shared/bootstrap.ts';
 import type { KubernetesLayer } from '../../shared/cluster-profile.ts';
 import { type DocumentKind, SLIPWAY_FOLDER } from './document-kind.ts';
 import { CLEAR_RELAY, INSTALL_RELAY } from './relay-step.ts';
+import { CLEAR_SITE, siteScript, USE_SITE_PROXY } from './site-step.ts';
 import { quote, unguardScript } from './user-text.ts';
 
 type StepInput = {
   readonly endpoint: string;
+  /** Hosts and networks that no proxy is asked for. */
+  readonly direct: readonly string[];
   readonly hooks: { readonly pre: readonly string[]; readonly post: readonly string[] };
   readonly userFiles: readonly { path: string; content: string }[];
   /** The machine is a gateway's own. */
@@ -21,6 +24,8 @@ export function bootstrapSteps(kind: DocumentKind, input: StepInput): BootstrapS
   const reach = reachStep(endpoint);
   return [
     ...(unguard === null ? [] : [step('place-files', unguard, 60)]),
+    // First of all that may reach out.
+    step('site-settings', siteScript(input.direct), 180, { attempts: 3, pauseSeconds: 5 }),
     step('prepare', PREPARE, 300),
     // Early: the code it pairs with ends soon, and the relay shall live even while Kubernetes does not ([GW1]).
     ...(input.carriesRelay ? [step('install-relay', INSTALL_RELAY, 420, { attempts: 20, pauseSeconds: 15 })] : []),
@@ -59,6 +64,7 @@ exit 1`;
   const repository = packageRepository.replace(/\/?$/, '/');
   const packages = version.slice(1);
   return `${present}
+${USE_SITE_PROXY}
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
 apt-get install -y --no-install-recommends ca-certificates curl gpg containerd conntrack ethtool socat
@@ -76,7 +82,7 @@ systemctl restart containerd`;
 function hookSteps(when: 'pre' | 'post', commands: readonly string[]): BootstrapStep[] {
   return commands.map((_, index) => {
     const name = `${when}-kubeadm-${index + 1}`;
-    return step(name, `bash -euo pipefail ${SLIPWAY_FOLDER}/hooks/${when}-${index + 1}`, 900);
+    return step(name, `${USE_SITE_PROXY}\nbash -euo pipefail ${SLIPWAY_FOLDER}/hooks/${when}-${index + 1}`, 900);
   });
 }
 
@@ -89,7 +95,8 @@ chmod 0644 /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt
 cp -f ${SLIPWAY_FOLDER}/kube-vip.yaml /etc/kubernetes/manifests/kube-vip.yaml`;
 
 /** What was delivered for the retries is not needed again; Kubernetes has its own copies. */
-const CLEAR = `rm -rf ${SLIPWAY_FOLDER}/pki ${SLIPWAY_FOLDER}/kubeadm.yaml`;
+const CLEAR = `rm -rf ${SLIPWAY_FOLDER}/pki ${SLIPWAY_FOLDER}/kubeadm.yaml
+${CLEAR_SITE}`;
 
 function initStep(): BootstrapStep {
   const script = `${PLACE_CONTROL_PLANE}

@@ -5,6 +5,7 @@
 //   serve.ts                 HTTPS and its bounds              fill-document.ts  secrets and facts put in
 //   endpoint-certificate.ts  what machines pin                 ledger.ts         who came from where, who has its document
 //   relay-offer.ts           for the machines of the gateway's own: program, settings and pairing code of their relays
+//   site-slots.ts            proxy and authorities of the site, for every machine
 import type { Claim } from '../../shared/claim.ts';
 import { parseClaim } from '../../shared/claim.ts';
 import { EnrolRequest, StepReport } from '../../shared/enrolment.ts';
@@ -20,6 +21,7 @@ import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { redactLog } from './redact-log.ts';
 import { type Program, type RelayOffer, relaySlots } from './relay-offer.ts';
 import { type Route, routeOf } from './route.ts';
+import { NO_SITE_SLOTS, type SiteSlots } from './site-slots.ts';
 import { type Enrolment, readToken } from './token.ts';
 import type { Turn, Turns } from './turns.ts';
 
@@ -38,6 +40,8 @@ export type EndpointOptions = {
   readonly holdMs: () => number;
   /** Absent: no machine of a gateway's own can be served. */
   readonly offer?: RelayOffer;
+  /** Absent: the site has neither proxy nor authorities of its own. */
+  readonly site?: SiteSlots;
 };
 
 export type MachineRequest = {
@@ -189,7 +193,7 @@ async function bootstrap(
   const machine = { claim: turn.claim, address: nodeInterface.address, reached: request.destination ?? '' };
   const filled = await turns.filled(turn, ports.clock.now(), () =>
     fillDocument(document, {
-      ...{ identity, systemId, nodeInterface, mintJoinToken },
+      ...{ identity, systemId, nodeInterface, mintJoinToken, site: options.site ?? NO_SITE_SLOTS },
       relaySlots: async () =>
         options.offer === undefined ? err({ detail: NO_PROGRAM }) : relaySlots(options.offer, machine),
     }),

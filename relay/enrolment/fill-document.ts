@@ -9,6 +9,7 @@ import { publicKeyHash } from '../bootstrap/certificate-authority.ts';
 import type { ClusterIdentity } from '../bootstrap/cluster-identity.ts';
 import type { KubernetesCall } from '../kubernetes/kubernetes-api.ts';
 import { NO_RELAY_SLOTS, namesRelay, type RelaySlots } from './relay-offer.ts';
+import type { SiteSlots } from './site-slots.ts';
 
 type Interface = EnrolRequest['interfaces'][number];
 
@@ -18,6 +19,7 @@ export type Sources = {
   readonly nodeInterface: Interface;
   /** Asked only when the document uses a token. */
   readonly mintJoinToken: () => KubernetesCall<string>;
+  readonly site: SiteSlots;
   /** Asked only when the document names a relay: one of a gateway's own machines. */
   readonly relaySlots: () => Promise<Result<RelaySlots, { readonly detail: string }>>;
 };
@@ -45,6 +47,7 @@ export async function fillDocument(document: BootstrapDocument, sources: Sources
     'ca-cert-hash': used.has('ca-cert-hash') ? publicKeyHash(ca.certPem) : '',
     'relay-pairing-code': relay.value['relay-pairing-code'],
     'relay-settings': relay.value['relay-settings'],
+    ...sources.site,
   };
   const facts: Record<MachineFactName, string> = {
     'node-address': sources.nodeInterface.address,

@@ -10,6 +10,8 @@ const SECRETS: readonly RegExp[] = [
   // kubeadm's certificate key
   /(?<=certificate-key[ =:]+)[0-9a-f]{64}\b/g,
   /(?<=Bearer )[A-Za-z0-9._~+/=-]{8,}/g,
+  // User and password of a proxy
+  /(?<=:\/\/)[^\s/@]+(?=@)/g,
   // Keys inside a kubeconfig
   /(?<=client-key-data: )[A-Za-z0-9+/=]{16,}/g,
 ];

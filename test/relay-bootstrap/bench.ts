@@ -10,6 +10,7 @@ import { ensureEndpointCertificate } from '../../relay/enrolment/endpoint-certif
 import { type Ledger, openLedger } from '../../relay/enrolment/ledger.ts';
 import type { RelayOffer } from '../../relay/enrolment/relay-offer.ts';
 import { serveEnrolment } from '../../relay/enrolment/serve.ts';
+import type { SiteSlots } from '../../relay/enrolment/site-slots.ts';
 import { makeToken } from '../../relay/enrolment/token.ts';
 import { createTurns, type Turns } from '../../relay/enrolment/turns.ts';
 import type { KubernetesApi } from '../../relay/kubernetes/kubernetes-api.ts';
@@ -141,6 +142,7 @@ export async function startBench(
     readonly addresses?: readonly string[] | null;
     readonly isActive?: boolean;
     readonly offer?: RelayOffer;
+    readonly site?: SiteSlots;
   } = {},
 ): Promise<EnrolmentBench> {
   const files = given.files ?? new Map<string, Uint8Array>();
@@ -161,6 +163,7 @@ export async function startBench(
     addressesOf: () => given.addresses ?? null,
     holdMs: () => (given.isActive === false ? 0 : 20_000),
     ...(given.offer === undefined ? {} : { offer: given.offer }),
+    ...(given.site === undefined ? {} : { site: given.site }),
   });
   const { authorityPem, endpoint: served } = certificate.value;
   const listen = { host: '127.0.0.1', port: given.port ?? 0, certificate: served, log };
