@@ -63,7 +63,9 @@ exit 1`;
   }
   const repository = packageRepository.replace(/\/?$/, '/');
   const packages = version.slice(1);
+  // Steps run with umask 077, and apt's own user reads the keyring: "NO_PUBKEY" otherwise.
   return `${present}
+umask 022
 ${USE_SITE_PROXY}
 export DEBIAN_FRONTEND=noninteractive
 apt-get update
