@@ -109,4 +109,10 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'late-enqueue-is-taken',
+    bug: 'the gateway forgets what was withdrawn, and takes it when the request to enqueue it comes late',
+    hints: [1_006_596],
+    patches: [{ file: 'functions/objects/command-queue.ts', from: '  keepWithdrawn(sql, id);\n', to: '' }],
+  },
 ];
