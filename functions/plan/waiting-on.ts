@@ -147,8 +147,10 @@ function commandWaits(state: ClusterState): WaitingOnView[] {
 function troubleWaits(state: ClusterState, waits: Waits): WaitingOnView[] {
   return Object.entries(state.troubles).flatMap(([key, trouble]) => {
     // A watch that stands again is well; another command's trouble is why it is waited for, also while it is tried again.
-    if (state.pending[key] !== undefined && key.endsWith('/observe-cluster')) return [];
-    if (state.intent.kind !== 'present' && !key.includes('-released')) return [];
+    const isWatch = key.endsWith('/observe-cluster');
+    if (state.pending[key] !== undefined && isWatch) return [];
+    // In the end machines are given back and watched until they are gone; no other trouble counts any more.
+    if (state.intent.kind !== 'present' && !key.includes('-released') && !isWatch) return [];
     const act = isPermanent(trouble.code) ? ` ${adviceFor(trouble.code)}` : '';
     const slot = subjectLabel(key);
     const what = `${slot ?? 'The cluster'}: ${trouble.detail.replace(/\.?$/, '.')}${act} Trying again.`.slice(0, 1_000);

@@ -79,6 +79,17 @@ describe('abort and deletion', () => {
     expect(world.sentVerbs('ensure-address-released')).toHaveLength(1);
   });
 
+  test('[CL11] a watch that the relay could not begin is asked for again while machines go back', () => {
+    const world = new World(machines(4)).create(small()).runToPhase('running');
+    const full = { ok: false as const, error: { code: 'RELAY_STORAGE' as const, detail: 'no space left on device' } };
+    world.relay.answer = ({ body }) => (body.verb === 'observe-cluster' ? full : undefined);
+    world.delete();
+    world.run(() => world.plan.waitingOn.some(({ code }) => code === 'RELAY_STORAGE'));
+    world.relay.answer = () => undefined;
+    world.runToPhase('deleted', 1_200_000);
+    expectNothingLeft(world);
+  });
+
   test('[CL3] the late outcome of a withdrawn allocate tells which machine to give back', () => {
     const world = new World(machines(4));
     world.relay.answer = ({ body }) => (body.verb === 'ensure-allocated' ? hold() : undefined);
