@@ -79,6 +79,43 @@ test('[C9] of one subject only the newest fact goes, and an acknowledgement of a
   expect(session()).toEqual([]);
 });
 
+test('[C9] a fact that came after an outcome is told once more when that outcome, stored late, can have hidden it', async () => {
+  const { ports, box, session } = outbox();
+  const sent = session();
+  box.observe(ready('before'));
+  box.report(commandId, OUTCOME, 3);
+  await ports.advance(100);
+  box.observationsAcked(0);
+  box.observe(step('node-1', 'after'));
+  await ports.advance(100);
+  box.observationsAcked(1);
+  sent.length = 0;
+  await ports.advance(1_000);
+  expect(sent).toEqual([]);
+  box.reportsAcked([commandId]);
+  await ports.advance(100);
+  expect(sent).toMatchObject([{ type: 'observations', seq: 2, observations: [step('node-1', 'after')] }]);
+  box.observationsAcked(2);
+  await ports.advance(120_000);
+  expect(sent).toHaveLength(1);
+});
+
+test('[C9] a fact is told once more when an older one was sent and never acknowledged: it may be stored late', async () => {
+  const { ports, box, session } = outbox();
+  const sent = session();
+  box.observe(ready('older'));
+  await ports.advance(100);
+  box.observe(ready('newer'));
+  await ports.advance(100);
+  box.observationsAcked(1);
+  sent.length = 0;
+  await ports.advance(60_000);
+  expect(sent).toMatchObject([{ type: 'observations', seq: 2, observations: [{ fact: { detail: 'newer' } }] }]);
+  box.observationsAcked(2);
+  await ports.advance(120_000);
+  expect(sent).toHaveLength(1);
+});
+
 test('frames stay small, whatever there is to tell', async () => {
   const { ports, box, session } = outbox();
   const sent = session();
