@@ -15,7 +15,7 @@ export function applyOutcome(
   const name = commandNameOf(commandId);
   if (name === null || name.owner !== state.clusterId) return null;
   const key = pendingKey(name.subject, name.verb);
-  if (state.pending[key]?.commandId !== commandId) return lateAllocate(state, name, outcome, at);
+  if (state.pending[key]?.commandId !== commandId) return lateOutcome(state, name, outcome, at);
   const { [key]: _settled, ...pending } = state.pending;
   const settled = { ...state, pending };
   if (outcome.ok) {
@@ -51,7 +51,7 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
       return { ...state, identity: { sealed: value.identity, caCertPem: value.caCertPem } };
     case 'ensure-address':
       if (state.address === null) return state;
-      return { ...state, address: { ...state.address, ip: value.ip, doubt: null } };
+      return { ...state, address: { ...state.address, ip: value.ip, doubt: stillInDoubt(state.address.doubt) } };
     case 'ensure-address-released':
       return state.address === null ? state : { ...state, address: { ...state.address, releasedAt: at } };
     case 'ensure-allocated':
@@ -92,7 +92,7 @@ function onFailure(state: ClusterState, name: CommandName, error: CommandFailure
   }
   const machine = state.machines.find((candidate) => subjectOf(candidate) === name.subject);
   if (machine === undefined) return state;
-  if (name.verb === 'ensure-allocated' && unknown) {
+  if ((name.verb === 'ensure-allocated' || name.verb === 'ensure-deployed') && unknown) {
     return withMachine(state, { ...machine, doubt: { kind: 'unknown-outcome', at } });
   }
   if (name.verb === 'ensure-released' && machine.leaving !== null) {
@@ -101,22 +101,26 @@ function onFailure(state: ClusterState, name: CommandName, error: CommandFailure
   return state;
 }
 
-function lateAllocate(
-  state: ClusterState,
-  name: CommandName,
-  outcome: CommandOutcome,
-  at: number,
-): ClusterState | null {
+function lateOutcome(state: ClusterState, name: CommandName, outcome: CommandOutcome, at: number): ClusterState | null {
+  if (!outcome.ok && outcome.error.code === 'MAAS_UNKNOWN_OUTCOME') return lateDoubt(state, name, at);
   const machine = state.machines.find((candidate) => subjectOf(candidate) === name.subject);
   if (name.verb !== 'ensure-allocated' || machine?.doubt?.kind !== 'withdrawn') return null;
-  if (!outcome.ok) {
-    if (outcome.error.code === 'MAAS_UNKNOWN_OUTCOME') {
-      return withMachine(state, { ...machine, doubt: { kind: 'unknown-outcome', at } });
-    }
-    return withMachine(state, { ...machine, doubt: null });
-  }
+  if (!outcome.ok) return withMachine(state, { ...machine, doubt: null });
   if (outcome.value.verb !== 'ensure-allocated') return null;
   return withMachine(state, holding(machine, outcome.value.machine, at));
+}
+
+/** It was withdrawn while MAAS may have been serving it: what it asks for may come yet. */
+function lateDoubt(state: ClusterState, name: CommandName, at: number): ClusterState | null {
+  const doubt = { kind: 'unknown-outcome' as const, at };
+  const { address } = state;
+  if (name.verb === 'ensure-address')
+    return address?.doubt == null ? null : { ...state, address: { ...address, doubt } };
+  const machine = state.machines.find((candidate) => subjectOf(candidate) === name.subject);
+  if (machine === undefined) return null;
+  const isWithdrawn = name.verb === 'ensure-allocated' ? machine.doubt !== null : machine.leaving !== null;
+  const takes = name.verb === 'ensure-allocated' || name.verb === 'ensure-deployed';
+  return takes && isWithdrawn ? withMachine(state, { ...machine, doubt }) : null;
 }
 
 type Facts = Extract<CommandResult, { verb: 'ensure-allocated' }>['machine'];
@@ -125,7 +129,12 @@ function holding(record: MachineRecord, facts: Facts, at: number): MachineRecord
   const held = { systemId: facts.systemId, hostname: facts.hostname, zone: facts.zone, at };
   // A machine that came although it is given back already: asked for again, now that it is known.
   const leaving = record.leaving === null ? null : { ...record.leaving, askedAt: null, goneAt: null };
-  return { ...record, held, doubt: null, leaving, maas: seenNow(facts.status, at) };
+  return { ...record, held, doubt: stillInDoubt(record.doubt), leaving, maas: seenNow(facts.status, at) };
+}
+
+/** Having it ends what is known of a withdrawn request only: another may be served after it is given back (C12). */
+function stillInDoubt<D extends { readonly kind: string }>(doubt: D | null): D | null {
+  return doubt?.kind === 'unknown-outcome' ? doubt : null;
 }
 
 function seenNow(status: Facts['status'], at: number): MachineRecord['maas'] {
@@ -157,8 +166,10 @@ function released(record: MachineRecord, found: Found, at: number): MachineRecor
 
 /** A report that was sent again is older than what the poll has seen since: a machine seen free on its way back is free. */
 function seenFree(record: MachineRecord, systemId: string): MachineRecord['maas'] {
-  const { held, leaving, maas } = record;
+  const { held, leaving, maas, doubt } = record;
   if (maas === null || leaving === null || held?.systemId !== systemId || maas.at < leaving.since) return null;
+  // It may have come anew by a request that was served late; if it did not, the next look finds nothing.
+  if (stillInDoubt(doubt) !== null) return null;
   return !maas.ours || (maas.unowned && (maas.status === 'ready' || maas.status === 'new')) ? maas : null;
 }
 

@@ -56,18 +56,27 @@ async function reserveOne(
     const standing = await findAddress(maas, fqdn);
     if (!standing.ok) return standing;
     const ours = standing.value.find((address) => address.ours);
-    if (ours !== undefined) return ok({ ip: ours.ip });
+    if (ours !== undefined) {
+      context.late.took('found');
+      return ok({ ip: ours.ip });
+    }
     const may = await context.beforeChange(`reserve address ${ip}`);
     if (!may.ok) return may;
     context.ports.reach('before-address-reserve');
     const got = await reserveAddress(maas, { ip, fqdn });
     context.ports.reach('after-address-reserve');
-    if (got.ok) return ok({ ip: got.value.ip });
+    if (got.ok) {
+      context.late.took('answered');
+      return ok({ ip: got.value.ip });
+    }
     if (got.error.code === 'ADDRESS_TAKEN' || got.error.code === 'ADDRESS_NOT_RESERVABLE')
       return ok({ refused: got.error.detail });
     if (got.error.code === 'ADDRESS_NAME_TAKEN')
       return err({ code: 'ADDRESS_TAKEN', refused: { [fqdn]: got.error.detail }, detail: got.error.detail });
-    unsure ||= got.error.code === 'MAAS_UNKNOWN_OUTCOME';
+    if (got.error.code === 'MAAS_UNKNOWN_OUTCOME') {
+      unsure = true;
+      context.late.unanswered();
+    }
     return err(got.error);
   });
   if (reserved.ok || !unsure || !mayPass(reserved.error)) return reserved;

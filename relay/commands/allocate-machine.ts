@@ -30,6 +30,7 @@ export async function allocateMachine(
 ): Promise<Result<ResultOf<'ensure-allocated'>, HandlerFailure>> {
   const found = await findTaken(maas, body);
   if (!found.ok) return found;
+  if (found.value.length > 0) context.late.took('found');
   const taken =
     found.value.length > 0 ? await keepOne(context, maas, body, found.value) : await take(context, maas, body);
   if (!taken.ok) return taken;
@@ -117,8 +118,11 @@ async function takeCandidate(
       const found = await persevere(context, () => findTaken(maas, body));
       if (!found.ok) return err(stillUnknown(what, found.error));
       const [machine] = found.value;
-      if (machine !== undefined) return ok({ kind: 'taken', machine });
-      // Refused and not ours: it is somebody's, and no late answer can change that.
+      if (machine !== undefined) {
+        context.late.took('found');
+        return ok({ kind: 'taken', machine });
+      }
+      // Refused and not ours: somebody has it now. The lost request may be served yet (C12), so this is not the claim's last word.
       if (isRefusal) return ok({ kind: 'refused', why: 'MAAS refused it after an answer was lost' });
     }
     // 13.2 c: the same candidate again before the next.
@@ -138,5 +142,7 @@ async function callAllocate(
   context.ports.reach('before-allocate-call');
   const got = await allocateById(maas, { systemId, claim });
   context.ports.reach('after-allocate-call');
+  if (got.ok) context.late.took('answered');
+  else if (got.error.code === 'MAAS_UNKNOWN_OUTCOME') context.late.unanswered();
   return got;
 }

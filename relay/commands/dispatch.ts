@@ -11,6 +11,7 @@ import type { Log } from '../log.ts';
 import { type Ports, sleep } from '../ports.ts';
 import type { Outbox } from '../tunnel/outbox.ts';
 import { createLanes } from './lanes.ts';
+import { RELAY_ENDS } from './late-requests.ts';
 import { failed, staleness, storageFailure } from './refusals.ts';
 import type { Run, RunCommand } from './run-command.ts';
 
@@ -119,7 +120,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     },
     drain: async () => {
       draining = true;
-      for (const { abort } of running.values()) abort.abort('the relay ends');
+      for (const { abort } of running.values()) abort.abort(RELAY_ENDS);
       for (let waited = 0; running.size > 0 && waited < DRAIN_MS_MAX; waited += 50) await sleep(ports.timers, 50);
       return running.size === 0;
     },

@@ -8,6 +8,13 @@ import type { Log } from '../log.ts';
 import type { MaasClient } from '../maas/client.ts';
 import type { Ports } from '../ports.ts';
 
+export type LateRequests = {
+  /** It got no answer: MAAS may carry it out minutes later. */
+  readonly unanswered: () => void;
+  /** It is ours: by the answer to a request, or found so, by one of those without an answer if there was any. */
+  readonly took: (how: 'answered' | 'found') => void;
+};
+
 export type CommandContext = {
   readonly command: Command;
   readonly ports: Ports;
@@ -32,6 +39,8 @@ export type CommandContext = {
    * @param intent what is about to be done, such as `allocate abc123`; never a secret
    */
   readonly beforeChange: (intent: string) => Promise<Result<null, HandlerFailure>>;
+  /** To be told of each request that takes a machine or an address: what the command ends with minds those that may be served late (C12). */
+  readonly late: LateRequests;
   /** Pushes a fact of the command's cluster up. Bounded, kept until acknowledged; a newer fact of a subject replaces it. */
   readonly emit: (fact: ClusterFact) => void;
 };

@@ -55,7 +55,10 @@ function deployHandler(ports: MachinePorts): Handler<'ensure-deployed'> {
       if (!seen.ok) return tries === 0 ? seen : err(stillUnknown(`deploy of ${systemId} got no answer`, seen.error));
       const verdict = deployable(seen.value, body);
       if (!verdict.ok) return verdict;
-      if (verdict.value === 'done' && seen.value !== null) return ok({ verb: 'ensure-deployed', machine: seen.value });
+      if (verdict.value === 'done' && seen.value !== null) {
+        context.late.took('found');
+        return ok({ verb: 'ensure-deployed', machine: seen.value });
+      }
       const deployed = await deployAllocated(ports, body, context, maas.value, seen.value);
       ports.touched(body.account.accountId, systemId);
       if (deployed.ok) return ok({ verb: 'ensure-deployed', machine: deployed.value });
@@ -98,6 +101,8 @@ async function deployAllocated(
   const order = { systemId, claim, image, userData, ...(hweKernel === null ? {} : { hweKernel }) };
   const deployed = await deploy(maas, order);
   context.ports.reach('after-deploy-call');
+  if (deployed.ok) context.late.took('answered');
+  else if (deployed.error.code === 'MAAS_UNKNOWN_OUTCOME') context.late.unanswered();
   return deployed;
 }
 

@@ -9,7 +9,16 @@ import type { MaasClient } from '../maas/client.ts';
 import type { Ports } from '../ports.ts';
 import type { Lease } from '../tunnel/lease.ts';
 import type { Vault } from '../vault.ts';
-import { type CommandContext, type HandlerFailure, type Handlers, handle, lookAgain, stopped } from './handler.ts';
+import {
+  type CommandContext,
+  type HandlerFailure,
+  type Handlers,
+  handle,
+  type LateRequests,
+  lookAgain,
+  stopped,
+} from './handler.ts';
+import { createLateRequests } from './late-requests.ts';
 import { failed, staleness, storageFailure } from './refusals.ts';
 
 export type Run = { readonly command: Command; readonly begun: boolean; readonly signal: AbortSignal };
@@ -38,10 +47,11 @@ export function createRunCommand(parts: RunParts): RunCommand {
     if (stale !== null) return failed(stale);
     if (!begun && parts.ports.clock.now() >= command.deadlineAt)
       return failed({ code: 'DEADLINE_PASSED', detail: 'the command did not get its turn before its deadline' });
-    const context = contextOf(parts, run);
+    const late = createLateRequests(parts.lease, parts.ports, run);
+    const context = contextOf(parts, run, late);
     const release = isMutation(command.body.verb) ? parts.lease.hold() : () => {};
     try {
-      return await untilDone(parts, run, context);
+      return late.mind(await untilDone(parts, run, context));
     } catch (error) {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
       context.log.error('command-bug', { stack });
@@ -53,17 +63,21 @@ export function createRunCommand(parts: RunParts): RunCommand {
 }
 
 /** Again from the first look, whenever the lease was away before a change (L4). */
-async function untilDone({ handlers }: RunParts, { command }: Run, context: CommandContext) {
+async function untilDone(
+  { handlers }: RunParts,
+  { command }: Run,
+  context: CommandContext,
+): Promise<CommandOutcome | 'stopped'> {
   for (;;) {
     const result = await handle(handlers, command.body.verb, command.body, context);
-    if (result.ok) return { ok: true as const, value: result.value };
+    if (result.ok) return { ok: true, value: result.value };
     if (result.error.code === 'STOPPED') return 'stopped';
     if (result.error.code !== 'LOOK_AGAIN') return failed(result.error);
     context.log.debug('looks-again', {});
   }
 }
 
-function contextOf(parts: RunParts, run: Run): CommandContext {
+function contextOf(parts: RunParts, run: Run, late: LateRequests): CommandContext {
   const { command, signal } = run;
   const { journal, lease, vault, ports } = parts;
   const { commandId, clusterId } = command;
@@ -104,6 +118,7 @@ function contextOf(parts: RunParts, run: Run): CommandContext {
     maas: (account) => parts.maas(account, openSecret),
     fence,
     beforeChange,
+    late,
     emit: (fact) => {
       if (clusterId !== null) parts.observe({ clusterId, at: ports.clock.now(), fact });
     },

@@ -1,6 +1,6 @@
 // The right to change things, as this incarnation of the relay holds it (L1–L4). Everything is measured on the monotonic
 // clock, from the moment the request was sent, so the relay's end of a lease comes before the edge's.
-import { LEASE_RELAY_MS, LEASE_RENEW_MS } from '../../shared/limits.ts';
+import { LEASE_RELAY_MS, LEASE_RENEW_MS, UNKNOWN_CLAIM_LOOKUP_MS } from '../../shared/limits.ts';
 import type { EdgeFrame, RelayFrame } from '../../shared/tunnel-frame.ts';
 import type { Log } from '../log.ts';
 import { type Ports, sleep } from '../ports.ts';
@@ -17,6 +17,8 @@ export type Lease = {
   readonly ensure: (clusterId: string, subject: string, signal: AbortSignal) => Promise<boolean>;
   /** Whether `ensure` would answer at once. */
   readonly isFree: (clusterId: string, subject: string) => boolean;
+  /** Whether an incarnation of before may have been changing the subject when a lease was granted, within the last ten minutes. */
+  readonly wasGuarded: (clusterId: string, subject: string) => boolean;
   /**
    * While any hold lasts the lease is renewed, so that the steps of a command need not ask anew.
    * @param asks asks for it too: what stands for long without a mutation wants the edge to notice when this node falls silent
@@ -57,11 +59,10 @@ export function createLease(
 ): Lease {
   const state = beforeAnyLease();
   const isHeld = (): boolean => clock.monotonicMs() < state.heldUntilMs;
-  const isWanted = (): boolean => state.holds > 0 || state.waiting > 0;
   const request = (): void => {
     state.cancelNext();
-    if (state.send !== null && !isWanted() && says.releases) giveBack(state, isHeld());
-    if (state.send === null || !isWanted() || state.isOver) return;
+    if (state.send !== null && !isWanted(state) && says.releases) giveBack(state, isHeld());
+    if (state.send === null || !isWanted(state) || state.isOver) return;
     state.asked.push(clock.monotonicMs());
     state.cancelNext = timers.after(REQUEST_AGAIN_MS, request);
     state.send({ v: 1, type: 'lease-request', epoch: isHeld() ? state.epoch : null });
@@ -85,6 +86,7 @@ export function createLease(
     },
     isFree: (clusterId, subject) =>
       isHeld() && (state.guards.get(`${clusterId}/${subject}`) ?? 0) <= clock.monotonicMs(),
+    wasGuarded: (clusterId, subject) => state.guards.has(`${clusterId}/${subject}`),
     ensure: async (clusterId, subject, signal) => {
       const key = `${clusterId}/${subject}`;
       while (!signal.aborted) {
@@ -131,6 +133,8 @@ export function createLease(
     },
   };
 }
+
+const isWanted = ({ holds, waiting }: State): boolean => holds > 0 || waiting > 0;
 
 function beforeAnyLease(): State {
   return {
@@ -184,7 +188,9 @@ async function changed(state: State, signal: AbortSignal, request: () => void): 
 }
 
 function takeGuards(known: Map<string, number>, guards: Grant['guards'], nowMs: number): void {
-  for (const [key, untilMs] of known) if (untilMs <= nowMs) known.delete(key);
+  // Kept beyond their end: what was sent before may be served later than any guard waits (C12).
+  const keptMs = known.size > GUARDS_MAX ? 0 : UNKNOWN_CLAIM_LOOKUP_MS;
+  for (const [key, untilMs] of known) if (untilMs + keptMs <= nowMs) known.delete(key);
   for (const { clusterId, subject, waitMs } of guards.slice(0, GUARDS_MAX)) {
     known.set(`${clusterId}/${subject}`, nowMs + waitMs);
   }

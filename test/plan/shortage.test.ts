@@ -118,6 +118,26 @@ describe('too few machines, and races for them', () => {
     expect(world.state?.machines).toHaveLength(2);
   });
 
+  test('[DE4] a machine that was got after a lost answer is looked for again when it has been given back', () => {
+    const world = new World(machines(4));
+    world.create(aCluster().withControlPlane(1).withWorkers(1).accepted());
+    world.relay.answer = ({ body, attempt }) =>
+      (body.verb === 'ensure-allocated' || body.verb === 'ensure-deployed') && attempt === 1
+        ? { ok: false, error: { code: 'MAAS_UNKNOWN_OUTCOME', detail: 'lost' } }
+        : undefined;
+    world.run(() => (world.state?.machines ?? []).some(({ deploy }) => deploy?.acceptedAt != null));
+    const record = world.state?.machines.find(({ held }) => held !== null);
+    expect(record?.doubt?.kind).toBe('unknown-outcome');
+    const { held, claim } = record ?? {};
+    if (held == null || claim === undefined) throw new Error('no machine');
+    world.abort();
+    world.run(() => world.maas.held().length === 0);
+    world.later(2_000, () => world.maas.take(held.systemId, claim));
+    world.runToPhase('deleted');
+    expect(world.now).toBeGreaterThan((record?.doubt?.at ?? 0) + TEST_WAITS.unknownClaimLookupMs);
+    expect(world.maas.held()).toEqual([]);
+  });
+
   test('[AD2] an address that others took is chosen anew from a new inventory', () => {
     const world = new World(machines(4));
     world.relay.answer = (command) => {

@@ -90,6 +90,7 @@ export function contextFor(
       intents.push(intent);
       return ok(null);
     },
+    late: { unanswered: () => {}, took: () => {} },
     emit: (fact) => facts.push(fact),
   };
 }

@@ -48,6 +48,7 @@ export function handlerContext(
       return may;
     },
     emit: (fact) => void facts.push(fact),
+    late: { unanswered: () => {}, took: () => {} },
     changes,
     reached,
     facts,

@@ -179,8 +179,11 @@ const KILLS: readonly Kill[] = [
   { point: 'after-address-reserve', operation: 'reserve' },
 ];
 
+/** Begun and not found done: whether it was sent is not known, so the next process does it and says that the first may come yet. */
+const IN_DOUBT: ReadonlySet<Failpoint> = new Set<Failpoint>(['before-allocate-call', 'before-deploy-call']);
+
 test.for(KILLS)(
-  '[C1, C4, C8] killed at $point, $operation has one effect and no other',
+  '[C1, C4, C8, C12] killed at $point, $operation has one effect and no other',
   async ({ point, operation }) => {
     const lab = await startLab({
       inventory: defaultInventory({ machines: 3, timings: { deployMs: 1, powerOnMs: 1, releaseMs: 1, eraseMs: 1 } }),
@@ -196,7 +199,8 @@ test.for(KILLS)(
     relay.start();
     await edge.connected(2);
     await edge.deliver([command]);
-    expect(await edge.reportOf(command.commandId)).toMatchObject({ ok: true });
+    const unknown = { ok: false, error: { code: 'MAAS_UNKNOWN_OUTCOME' } };
+    expect(await edge.reportOf(command.commandId)).toMatchObject(IN_DOUBT.has(point) ? unknown : { ok: true });
     const done = lab.history.filter((call) => call.operation.endsWith(`.${operation}`) && call.status === 200);
     expect(done).toHaveLength(1);
     const owned = [...lab.region.machines.values()]
