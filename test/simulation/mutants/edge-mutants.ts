@@ -115,4 +115,23 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     hints: [1_006_596],
     patches: [{ file: 'functions/objects/command-queue.ts', from: '  keepWithdrawn(sql, id);\n', to: '' }],
   },
+  {
+    name: 'anybody-is-the-successor',
+    bug: 'any process takes the lease over, not only the next one of its node (L8)',
+    bias: {
+      workload: 'failover',
+      relays: 2,
+      only: true,
+      sparesReads: true,
+      rates: { 'socket-cut': 0.05, 'dial-fails': 0.8, 'maas-slow': 0.4 },
+      stormMs: 300_000,
+    },
+    patches: [
+      {
+        file: 'functions/objects/lease.ts',
+        from: '  return isOpen && holder.startsWith(`${state.nodeId}/`);',
+        to: '  return isOpen && holder.length > 0 && state.nodeId.length > 0;',
+      },
+    ],
+  },
 ];

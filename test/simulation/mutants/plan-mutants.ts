@@ -70,8 +70,8 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: OUTCOME,
-        from: "  if (name.verb === 'ensure-allocated' && unknown) {",
-        to: "  if (name.verb === 'ensure-allocated' && unknown && at === 0) {",
+        from: "  if ((name.verb === 'ensure-allocated' || name.verb === 'ensure-deployed') && unknown) {",
+        to: "  if ((name.verb === 'ensure-allocated' || name.verb === 'ensure-deployed') && unknown && at === 0) {",
       },
     ],
   },

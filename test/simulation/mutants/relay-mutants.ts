@@ -31,7 +31,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: LEASE,
-        from: 'state.heldUntilMs = askedAtMs + Math.min(LEASE_RELAY_MS, durationMs);',
+        from: 'state.heldUntilMs = askedAtMs + heldMs;',
         to: 'state.heldUntilMs = nowMs + 10 * durationMs;',
       },
     ],
@@ -222,6 +222,29 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
         file: 'relay/commands/dispatch.ts',
         from: "if (!held.has(commandId)) stop(commandId, 'not held by the gateway');",
         to: "if (!held.has(commandId) && !/ensure-(allocated|deployed)/.test(commandId)) stop(commandId, 'not held by the gateway');",
+      },
+    ],
+  },
+  {
+    name: 'late-requests-are-forgotten',
+    bug: 'a command ends as if what it sent without an answer could not be served any more (C12)',
+    bias: {
+      workload: 'abort',
+      relays: 1,
+      rival: false,
+      spare: 3,
+      only: true,
+      sparesReads: true,
+      end: { kind: 'abort', afterMs: [5_000, 160_000] },
+      rates: { 'maas-reordered': 0.5 },
+      lateRequestMs: [45_000, 240_000],
+      stormMs: 300_000,
+    },
+    patches: [
+      {
+        file: 'relay/commands/run-command.ts',
+        from: 'return late.mind(await untilDone(parts, run, context));',
+        to: 'return await untilDone(parts, run, context);',
       },
     ],
   },
