@@ -42,11 +42,11 @@ export default defineConfig({
         test: { name: 'edge', include: ['test/edge/**/*.test.ts'], setupFiles: [at('./edge/apply-migrations.ts')] },
       },
       {
-        // Whole stacks of real processes: one file at a time, since each uses both cores.
+        // Whole stacks of real processes, which mostly wait: two files at a time.
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 60_000,
         },
