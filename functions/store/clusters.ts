@@ -75,6 +75,8 @@ export async function reserveCluster(
     createdAt: now,
     // Older than anything the object will say, whatever its clock.
     updatedAt: 0,
+    // Until the object says when: should its first word and its alarm both be lost, the sweep finds it.
+    wakeAt: now,
     creation: JSON.stringify(creation),
     creationKey,
     kind: creation.cluster,

@@ -112,6 +112,15 @@ describe('a repeat with the same Idempotency-Key', () => {
 describe('when an object does not answer', () => {
   const broken = () => vi.spyOn(ClusterObject.prototype, 'create').mockRejectedValueOnce(new Error('object is down'));
 
+  test('the sweep has a moment to look after it, before the object has said any', async () => {
+    broken();
+    await problemOf(post('/v1/clusters', clusterNamed('unheard'), 'finish-0'), 'UNAVAILABLE');
+    const ask = "select wake_at from clusters where name = 'unheard'";
+    const wakeAt = await env.CATALOGUE.prepare(ask).first('wake_at');
+    expect(wakeAt).toBeGreaterThan(Date.now() - 60_000);
+    expect(wakeAt).toBeLessThanOrEqual(Date.now());
+  });
+
   test('the name stays reserved, and the same Idempotency-Key finishes the cluster', async () => {
     broken();
     const problem = await problemOf(post('/v1/clusters', clusterNamed('half'), 'finish-1'), 'UNAVAILABLE');

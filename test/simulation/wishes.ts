@@ -51,6 +51,7 @@ function create(world: World, standing: StandingWish): void {
   });
   const about = { scope: SCOPE, clusterId: record.id, gatewayId: GATEWAY_ID, account: world.account };
   const creation = { ...about, spec, profile: SIMULATED_PROFILE };
+  reserve(world, standing, spec);
   record.host
     .call(NOBODY(world.site), 'create', (logic) => logic.create(creation))
     .then(
@@ -62,6 +63,18 @@ function create(world: World, standing: StandingWish): void {
       },
       () => again(world, () => create(world, standing)),
     );
+}
+
+/** As functions/store/clusters.ts does before the object is made. */
+function reserve({ edge, timeline }: World, { wish, record }: StandingWish, spec: ClusterSpec): void {
+  const { id } = record;
+  if (edge.catalogue.has(id)) return;
+  const { now } = timeline;
+  const { name, description, tags, accountId } = spec;
+  const machines = { machinesReady: 0, machinesWanted: wish.controlPlanes + wish.workers };
+  const moments = { createdAt: now, provisionedAt: null, updatedAt: 0, wakeAt: now };
+  const whose = { gatewayId: GATEWAY_ID, accountId };
+  edge.catalogue.set(id, { id, name, description, tags, phase: 'pending', ...whose, ...machines, ...moments });
 }
 
 function end(world: World, standing: StandingWish, kind: 'abort' | 'delete'): void {
