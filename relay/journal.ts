@@ -179,6 +179,7 @@ function createMemory() {
     unsettled: () => [...entries.values()].filter((entry) => entry.state === 'accepted'),
     generationOf: (clusterId: ClusterId) => generations.get(clusterId) ?? -1,
     joinReserved: () => reservedBelow,
+    holdsSettled: () => settledCount > 0,
   };
 }
 
@@ -208,8 +209,8 @@ function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: 
     ragged = !cut.ok;
     return cut;
   };
-  const compact = async (): Promise<Result<null, DiskFailure>> => {
-    memory.forgetOld(now() - SETTLED_COMMAND_KEPT_MS);
+  const compact = async (keptMs = SETTLED_COMMAND_KEPT_MS): Promise<Result<null, DiskFailure>> => {
+    memory.forgetOld(now() - keptMs);
     const bytes = Buffer.concat(memory.records().map(encodeRecord));
     const replaced = await disk.replace(JOURNAL_FILE, bytes);
     if (replaced.ok) {
@@ -219,6 +220,12 @@ function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: 
     // Also after a failure: the next try comes when the file has doubled again.
     lengthAfterCompaction = length;
     return replaced;
+  };
+  /** Settled outcomes only save work: a command that comes again looks before it acts (C4). On a full disk they go. */
+  const makeRoom = async (): Promise<boolean> => {
+    const before = length;
+    if (!memory.holdsSettled()) return false;
+    return (await compact(0)).ok && length < before;
   };
   const append = async (bytes: Uint8Array): Promise<Result<null, JournalFailure>> => {
     if (length + bytes.byteLength > JOURNAL_BYTES_MAX) {
@@ -230,10 +237,14 @@ function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: 
       const cut = await mend();
       if (!cut.ok) return cut;
     }
-    const appended = await disk.append(JOURNAL_FILE, bytes);
+    let appended = await disk.append(JOURNAL_FILE, bytes);
+    if (!appended.ok) {
+      // A part may have been written: cut now if the disk lets us, else before the next write.
+      await mend();
+      if (appended.error.code === 'full' && (await makeRoom())) appended = await disk.append(JOURNAL_FILE, bytes);
+      if (!appended.ok) await mend();
+    }
     if (appended.ok) length += bytes.byteLength;
-    // A part may have been written: cut now if the disk lets us, else before the next write.
-    else await mend();
     return appended;
   };
   const writeAll = async (): Promise<void> => {

@@ -6,6 +6,8 @@ import type { Disk, DiskFailure } from '../ports.ts';
 
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
+/** How a file's next content is called until it takes its place. */
+export const TEMPORARY = '.new';
 
 /** Makes the folder (0700) if need be. Fails when it can't be made or is no folder. */
 export async function openDisk(folder: string): Promise<Result<Disk, DiskFailure>> {
@@ -41,7 +43,7 @@ async function append(folder: string, name: string, bytes: Uint8Array): Promise<
 }
 
 async function replace(folder: string, name: string, bytes: Uint8Array): Promise<null> {
-  const temporary = join(folder, `.${name}.new`);
+  const temporary = join(folder, `.${name}${TEMPORARY}`);
   try {
     await withFile(temporary, 'w', async (file) => {
       await file.writeFile(bytes);

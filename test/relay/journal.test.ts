@@ -108,6 +108,30 @@ test('a full disk is told with each write, changes nothing, and is got over with
   expect((await open(disk)).unsettled().map(({ bodyHash }) => bodyHash)).toEqual(['h1', 'h3']);
 });
 
+test('[C4] on a disk that its own past fills, settled outcomes go and work goes on', async () => {
+  const disk = testDisk();
+  const roomBytes = 60_000;
+  const full = { ok: false, error: { code: 'full', detail: 'ENOSPC' } } as const;
+  const sizeOf = (): number => disk.files.get(JOURNAL_FILE)?.length ?? 0;
+  const small: TestDisk = {
+    ...disk,
+    append: async (name, bytes) => (sizeOf() + bytes.length > roomBytes ? full : disk.append(name, bytes)),
+    // The copy stands beside the file until it takes its place.
+    replace: async (name, bytes) => (sizeOf() + bytes.length > 2 * roomBytes ? full : disk.replace(name, bytes)),
+  };
+  let now = 1_000;
+  const opened = await openJournal(small, () => now);
+  if (!opened.ok) throw new Error('not opened');
+  const { journal } = opened.value;
+  await journal.accept(identityCommand({ attempt: 999 }), 'waiting');
+  const long: CommandOutcome = { ok: false, error: { code: 'NO_QUORUM', detail: 'x'.repeat(2_000) } };
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    now += 1;
+    expect(await journal.settle(identityCommand({ attempt }).commandId, 'h', long)).toMatchObject({ ok: true });
+  }
+  expect((await open(disk)).unsettled().map(({ bodyHash }) => bodyHash)).toEqual(['waiting']);
+});
+
 test('records that come together share one flush', async () => {
   const disk = testDisk();
   const journal = await open(disk);

@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openDisk } from '../../relay/adapters/node-disk.ts';
+import { lockState } from '../../relay/adapters/state-lock.ts';
 import { ensureVault, KEYS_FILE, keepSecret, openVault, verifySignature } from '../../relay/vault.ts';
 import { GatewayId, TenantId } from '../../shared/ids.ts';
 import { GATEWAY, SCOPE } from '../support/fake-edge.ts';
@@ -62,6 +63,9 @@ test('on a real disk secrets are 0600, survive, and leave no half-written file',
   await disk.append('log', Buffer.from('two'));
   await disk.truncate('log', 4);
   expect(await readFile(join(folder, 'state', 'log'), 'utf8')).toBe('onet');
+  await writeFile(join(folder, 'state', '.journal.new'), 'half');
+  lockState(join(folder, 'state'))?.();
+  expect((await readdir(join(folder, 'state'))).filter((name) => name.endsWith('.new'))).toEqual([]);
   await writeFile(join(folder, 'plain'), '');
   expect(await openDisk(join(folder, 'plain', 'state'))).toMatchObject({ ok: false, error: { code: 'broken' } });
   expect(await openVault(disk)).toEqual({ ok: true, value: null });

@@ -112,7 +112,8 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'late-enqueue-is-taken',
     bug: 'the gateway forgets what was withdrawn, and takes it when the request to enqueue it comes late',
-    hints: [1_006_596],
+    argument:
+      'It takes a call to enqueue that its caller gave up after 15 s, was sent again, and lands after the withdrawal: seed 1006596 found it, and played another life when other things changed. The two [C5] tests of test/storage/objects-in-node.test.ts fail with it.',
     patches: [{ file: 'functions/objects/command-queue.ts', from: '  keepWithdrawn(sql, id);\n', to: '' }],
   },
   {

@@ -141,7 +141,7 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
         { act: 'human-breaks', times: 6, betweenMs: [380_000, 680_000] },
       ],
     },
-    hints: [50],
+    hints: [64],
     patches: [
       {
         file: SAFETY,
