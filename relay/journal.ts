@@ -12,6 +12,8 @@ export const JOURNAL_FILE = 'journal.log';
 const JOURNAL_BYTES_MAX = 256 * 1_048_576;
 /** Below this a rewrite is not worth it. */
 const COMPACT_BYTES_MIN = 4 * 1_048_576;
+/** Outcomes kept on a full disk: longer than any is told again while a relay is connected, so that what was told stays as it was. */
+const KEPT_ON_FULL_DISK_MS = 10 * 60_000;
 /** Settled outcomes kept: a week of a busy gateway. The oldest go first. */
 const SETTLED_MAX = 20_000;
 /** Clusters whose generation is kept; those not heard of for longest go first. */
@@ -221,11 +223,11 @@ function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: 
     lengthAfterCompaction = length;
     return replaced;
   };
-  /** Settled outcomes only save work: a command that comes again looks before it acts (C4). On a full disk they go. */
+  /** Old outcomes only save work: a command that comes again looks before it acts (C4). On a full disk they go. */
   const makeRoom = async (): Promise<boolean> => {
     const before = length;
     if (!memory.holdsSettled()) return false;
-    return (await compact(0)).ok && length < before;
+    return (await compact(KEPT_ON_FULL_DISK_MS)).ok && length < before;
   };
   const append = async (bytes: Uint8Array): Promise<Result<null, JournalFailure>> => {
     if (length + bytes.byteLength > JOURNAL_BYTES_MAX) {

@@ -126,7 +126,7 @@ test('[C4] on a disk that its own past fills, settled outcomes go and work goes 
   await journal.accept(identityCommand({ attempt: 999 }), 'waiting');
   const long: CommandOutcome = { ok: false, error: { code: 'NO_QUORUM', detail: 'x'.repeat(2_000) } };
   for (let attempt = 0; attempt < 200; attempt += 1) {
-    now += 1;
+    now += 60_000;
     expect(await journal.settle(identityCommand({ attempt }).commandId, 'h', long)).toMatchObject({ ok: true });
   }
   expect((await open(disk)).unsettled().map(({ bodyHash }) => bodyHash)).toEqual(['waiting']);
