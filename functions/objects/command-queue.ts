@@ -81,6 +81,7 @@ export function commandQueue(sql: Sql) {
       sql.transaction(() => {
         for (const id of ids) {
           sql.run('DELETE FROM queue WHERE command_id = ?', id);
+          keepWithdrawn(sql, id);
           settleExposure(sql, id, by, now);
         }
       }),

@@ -1,6 +1,6 @@
-// Commands that were withdrawn or superseded. A request to enqueue one may come after that: its cluster heard nothing of it for
+// Commands that were withdrawn, superseded or settled. A request to enqueue one may come after that: its cluster heard nothing of it for
 // 15 s and asked again, and the platform gave it over all the same. Taken then, it would stand for ever, or change a machine
-// that nobody waits for (C5).
+// that nobody waits for (C5); what is settled, a second relay, whose journal does not have it, would do again.
 import type { CommandId } from '../../shared/command.ts';
 import type { Sql } from './sql.ts';
 

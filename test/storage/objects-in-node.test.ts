@@ -145,6 +145,11 @@ test('a command goes from the plan to the relay and its outcome back, without wo
   const report = { v: PROTOCOL_VERSION, type: 'report', commandId, outcome, epoch: null };
   await all.gateway.received(socket, JSON.stringify(report));
   expect(frames.at(-1)).toMatchObject({ type: 'report-ack', commandIds: [commandId] });
+  // A request to enqueue it that comes late changes nothing: another relay's journal does not have it ([C5]).
+  const outstanding = async () => (await all.gateway.view())?.outstandingCommands;
+  const before = await outstanding();
+  await all.gateway.enqueue(commands.slice(0, 1));
+  expect(await outstanding()).toBe(before);
 });
 
 test('while the gateway is down the outbox waits longer each time, and drains when it is back', async () => {
