@@ -107,7 +107,8 @@ test('the leader is stopped for a minute in the middle of a create: the standby 
     'the standby to act',
     async () => (await scene.timeline(id)).length > before,
   );
-  await scene.reach(id, 'running', 90_000);
+  // Each report of a machine is first held up by the relay that is stopped.
+  await scene.reach(id, 'running', 180_000);
   await until(PAUSE_MS, 'the minute to be over', () => performance.now() - stoppedAt >= PAUSE_MS);
   const atWake = changes(scene);
   scene.relay().kill('SIGCONT');
