@@ -7,10 +7,10 @@ import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
+import { hasEnded, keepEnded } from './ended-commands.ts';
 import { endExposure, expose, settleExposure } from './exposure.ts';
 import { rowsOf, type Sql } from './sql.ts';
 import { isNews, keepWatcher } from './watchers.ts';
-import { keepWithdrawn, wasWithdrawn } from './withdrawn.ts';
 
 /**
  * One command, and the commands of one frame together. A row holds at most 2 MB (Cloudflare); a frame carries its commands
@@ -81,7 +81,7 @@ export function commandQueue(sql: Sql) {
       sql.transaction(() => {
         for (const id of ids) {
           sql.run('DELETE FROM queue WHERE command_id = ?', id);
-          keepWithdrawn(sql, id);
+          keepEnded(sql, id);
           settleExposure(sql, id, by, now);
         }
       }),
@@ -152,7 +152,7 @@ function unsent(sql: Sql, session: string, limit: number, node: RelayNodeId | nu
   return commands;
 }
 
-/** All or nothing. Known ids are left as they are, withdrawn ones are passed over. `GATEWAY_QUEUE_FULL` beyond GATEWAY_QUEUE_MAX (I17). */
+/** All or nothing. Known ids are left as they are, those that have ended are passed over. `GATEWAY_QUEUE_FULL` beyond GATEWAY_QUEUE_MAX (I17). */
 function add(
   sql: Sql,
   commands: readonly Command[],
@@ -160,7 +160,7 @@ function add(
   node: RelayNodeId | null,
 ): Result<Enqueued, ApiFailure> {
   const offers = commands
-    .filter(({ clusterId, commandId }) => clusterId === null || !wasWithdrawn(sql, commandId))
+    .filter(({ clusterId, commandId }) => clusterId === null || !hasEnded(sql, commandId))
     .map((command) => ({ command, body: JSON.stringify(command), held: heldBody(sql, command) }));
   const changed = offers.filter(({ body, held }) => held !== null && held !== body);
   const fresh = offers
@@ -234,6 +234,6 @@ function isNewCluster(sql: Sql, id: ClusterId): boolean {
 
 function drop(sql: Sql, id: CommandId, now: EpochMs): void {
   sql.run('DELETE FROM queue WHERE command_id = ?', id);
-  keepWithdrawn(sql, id);
+  keepEnded(sql, id);
   endExposure(sql, id, now);
 }

@@ -1,5 +1,5 @@
-// How a gateway with machines of its own ends (I5): its cluster gives them back, as any cluster that is deleted, and only when
-// nothing is left of it the gateway's rows, keys and sessions go. Level-triggered: each run looks how far it is and does what is next.
+// How a gateway with machines of its own ends (I5): its cluster gives them back like every cluster that is deleted, and only
+// when nothing is left of it the gateway's rows, keys and sessions go. Level-triggered: each run looks how far it is and does what is next.
 import { doubling } from '../../shared/backoff.ts';
 import type { ClusterId, EpochMs, Scope } from '../../shared/ids.ts';
 import { type LogRecord, messageOf } from '../log.ts';

@@ -1,6 +1,6 @@
-// The SQLite of one gateway: who it is and its pairing codes. Nodes, queue, what was withdrawn, exposure, epochs, notices, codes
+// The SQLite of one gateway: who it is and its pairing codes. Nodes, queue, what has ended, exposure, epochs, notices, codes
 // made by nodes and the gateway's own machines have their own files over the same tables (relay-nodes.ts, command-queue.ts,
-// withdrawn.ts, exposure.ts, lease.ts, cluster-notices.ts, node-codes.ts, own-cluster.ts).
+// ended-commands.ts, exposure.ts, lease.ts, cluster-notices.ts, node-codes.ts, own-cluster.ts).
 import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
@@ -61,7 +61,7 @@ const STEPS: readonly (readonly string[])[] = [
   // The runs of an installer that had a part in the cluster before it failed, or hear of its failure (I2).
   ["ALTER TABLE own ADD COLUMN runs TEXT NOT NULL DEFAULT '[]'"],
   // C5: what is not taken again.
-  ['CREATE TABLE withdrawn (id INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE)'],
+  ['CREATE TABLE ended (id INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE)'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */
@@ -158,7 +158,7 @@ export function gatewayStorage(sql: Sql) {
     remove: (at: EpochMs) =>
       atomically(() => {
         forget();
-        const all = ['code', 'nonce', 'node', 'queue', 'withdrawn', 'exposure', 'epoch', 'cluster', 'notice', 'own'];
+        const all = ['code', 'nonce', 'node', 'queue', 'ended', 'exposure', 'epoch', 'cluster', 'notice', 'own'];
         for (const table of all) sql.run(`DELETE FROM ${table}`);
         sql.run('UPDATE gateway SET removed_at = ?, sealing_key = NULL', at);
       }),

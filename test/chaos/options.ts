@@ -1,7 +1,8 @@
 // The command line of `npm run chaos`.
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { err, ok, type Result } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
+import { checkOptions, parseFlags, whole } from '../support/command-line.ts';
 
 export const CHAOS_HELP = `npm run chaos -- [options]
 
@@ -22,13 +23,6 @@ Options
   --help               this text
 `;
 
-const whole = (name: string, min: number, max: number) =>
-  z.coerce
-    .number(`--${name} takes a number`)
-    .int(`--${name} takes a whole number`)
-    .min(min, `--${name} is at least ${min}`)
-    .max(max, `--${name} is at most ${max}`);
-
 const ChaosOptions = z.strictObject({
   relayKills: whole('relay-kills', 0, 10_000),
   edgeKills: whole('edge-kills', 0, 10_000),
@@ -43,15 +37,15 @@ const ChaosOptions = z.strictObject({
 export type ChaosOptions = z.infer<typeof ChaosOptions>;
 
 export function parseChaosOptions(argv: readonly string[]): Result<ChaosOptions, string> {
-  let values: ReturnType<typeof parseChaosArgs>;
-  try {
-    values = parseChaosArgs(argv);
-  } catch (error) {
-    return err(error instanceof Error ? error.message : String(error));
-  }
-  const { 'relay-kills': relayKills, 'edge-kills': edgeKills, 'production-waits': productionWaits, ...rest } = values;
-  const options = ChaosOptions.safeParse({ relayKills, edgeKills, productionWaits, ...rest });
-  return options.success ? ok(options.data) : err(options.error.issues.map(({ message }) => message).join('\n'));
+  const flags = parseFlags(() => parseChaosArgs(argv));
+  if (!flags.ok) return flags;
+  const {
+    'relay-kills': relayKills,
+    'edge-kills': edgeKills,
+    'production-waits': productionWaits,
+    ...rest
+  } = flags.value;
+  return checkOptions(ChaosOptions, { relayKills, edgeKills, productionWaits, ...rest });
 }
 
 function parseChaosArgs(argv: readonly string[]) {

@@ -1,7 +1,8 @@
 // The demo's command line.
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { err, ok, type Result } from '../../shared/result.ts';
+import { err, type Result } from '../../shared/result.ts';
+import { checkOptions, parseFlags, whole } from '../support/command-line.ts';
 
 export const DEMO_HELP = `npm run demo -- [STORY] [options]
 
@@ -24,13 +25,6 @@ Options
   --json                   print only one last line of JSON on stdout; progress goes to stderr
   --help                   this text
 `;
-
-const whole = (name: string, min: number, max: number) =>
-  z.coerce
-    .number(`--${name} takes a number`)
-    .int(`--${name} takes a whole number`)
-    .min(min, `--${name} is at least ${min}`)
-    .max(max, `--${name} is at most ${max}`);
 
 const STORIES = ['create', 'gateway'] as const;
 
@@ -59,15 +53,11 @@ export type DemoOptions = z.infer<typeof DemoOptions>;
 
 /** Every mistake is named at once. */
 export function parseDemoOptions(argv: readonly string[]): Result<DemoOptions, string> {
-  let parsed: ReturnType<typeof parseDemoArgs>;
-  try {
-    parsed = parseDemoArgs(argv);
-  } catch (error) {
-    return err(error instanceof Error ? error.message : String(error));
-  }
-  const { values, positionals } = parsed;
+  const flags = parseFlags(() => parseDemoArgs(argv));
+  if (!flags.ok) return flags;
+  const { values, positionals } = flags.value;
   if (positionals.length > 1) return err(`one story at a time, not ${positionals.join(' ')}`);
-  const options = DemoOptions.safeParse({
+  return checkOptions(DemoOptions, {
     story: positionals[0] ?? 'create',
     controlPlane: values['control-plane'],
     workers: values.workers,
@@ -79,7 +69,6 @@ export function parseDemoOptions(argv: readonly string[]): Result<DemoOptions, s
     json: values.json,
     help: values.help,
   });
-  return options.success ? ok(options.data) : err(options.error.issues.map((issue) => issue.message).join('\n'));
 }
 
 function parseDemoArgs(argv: readonly string[]) {

@@ -4,25 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { bootstrapDocument } from '../../functions/plan/bootstrap-document.ts';
-import { resolveProfile } from '../../functions/plan/resolve-profile.ts';
-import { BootstrapDocument, fillTemplate, slotsUsed } from '../../shared/bootstrap.ts';
-import type { ClusterKind } from '../../shared/cluster-spec.ts';
-import { aCluster, machines } from '../support/builders.ts';
-import { World } from './world.ts';
-
-/** The documents of one cluster as it would be for either kind. */
-function documentsOf(kind: ClusterKind): BootstrapDocument[] {
-  const world = new World(machines(4)).create(aCluster().ofGateway(3).accepted());
-  world.run(() => world.sentVerbs('ensure-deployed').length > 0);
-  if (world.state === null) throw new Error('no cluster');
-  const state = { ...world.state, kind };
-  const profile = resolveProfile(state.profile, state.spec.parameters);
-  if (!profile.ok) throw new Error(profile.error.detail);
-  return state.machines.map((machine, index) =>
-    BootstrapDocument.parse(bootstrapDocument(state, machine, index === 0 ? 'init' : 'join', profile.value)),
-  );
-}
+import { fillTemplate, slotsUsed } from '../../shared/bootstrap.ts';
+import { documentsOf } from './documents-of-kind.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-relay-step-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -13,27 +13,11 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { bootstrapDocument } from '../../functions/plan/bootstrap-document.ts';
-import { resolveProfile } from '../../functions/plan/resolve-profile.ts';
 import { directlyReached } from '../../functions/plan/site-step.ts';
 import { makeAuthority } from '../../relay/bootstrap/certificate-authority.ts';
 import { NO_SITE_SLOTS, type SiteSlots, siteSlots } from '../../relay/enrolment/site-slots.ts';
-import { BootstrapDocument, fillTemplate } from '../../shared/bootstrap.ts';
-import type { ClusterKind } from '../../shared/cluster-spec.ts';
-import { aCluster, machines } from '../support/builders.ts';
-import { World } from './world.ts';
-
-function documentsOf(kind: ClusterKind): BootstrapDocument[] {
-  const world = new World(machines(4)).create(aCluster().ofGateway(3).accepted());
-  world.run(() => world.sentVerbs('ensure-deployed').length > 0);
-  if (world.state === null) throw new Error('no cluster');
-  const state = { ...world.state, kind };
-  const profile = resolveProfile(state.profile, state.spec.parameters);
-  if (!profile.ok) throw new Error(profile.error.detail);
-  return state.machines.map((machine, index) =>
-    BootstrapDocument.parse(bootstrapDocument(state, machine, index === 0 ? 'init' : 'join', profile.value)),
-  );
-}
+import { fillTemplate } from '../../shared/bootstrap.ts';
+import { documentsOf } from './documents-of-kind.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-site-step-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,9 +1,8 @@
 // The installer as a temporary relay, against a console that the test plays: what it registers, what it tells the person, when
 // it is done, and what it leaves behind.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDisk } from '../../relay/adapters/node-disk.ts';
 import { createNodePorts } from '../../relay/adapters/node-ports.ts';
 import { openGatewayKey } from '../../relay/gateway-key.ts';
@@ -14,7 +13,8 @@ import { inTemporaryWorld, temporaryState } from '../../relay/install/temporary-
 import { RelayNodeId } from '../../shared/ids.ts';
 import type { Installation, InstallationState } from '../../shared/installation.ts';
 import { AccountFacts } from '../../shared/inventory.ts';
-import { type FakeEdge, GATEWAY, SCOPE, startFakeEdge } from '../support/fake-edge.ts';
+import { type FakeEdge, GATEWAY, SCOPE } from '../support/fake-edge.ts';
+import { type InstallerStage, openInstallerStage } from './installer-stage.ts';
 
 const TEST_MS_MAX = 30_000;
 const MAAS_KEY = 'consumer:token:secret-canary-4';
@@ -55,23 +55,14 @@ const running = (connected: boolean): InstallationState => ({
   ],
 });
 
+let stage: InstallerStage;
 let edge: FakeEdge;
 let folder: string;
-let printed: string;
 beforeEach(async () => {
-  edge = await startFakeEdge();
-  folder = mkdtempSync(join(tmpdir(), 'slipway-installer-'));
-  printed = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
+  stage = await openInstallerStage();
+  ({ edge, folder } = stage);
 });
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await edge.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => stage.close());
 
 const settingsOf = (more: Partial<Settings> = {}): Settings => ({
   name: 'rack-one',
@@ -142,7 +133,10 @@ test(
     // The same each time, or the console would take each for a change.
     expect(new Set(registered().map((one) => JSON.stringify(one))).size).toBe(1);
     expect(edge.heard.filter(({ frame }) => frame.type === 'node-leave')).toHaveLength(1);
-    const lines = printed.split('\n').map((line) => line.replace(/^ *\d+\.\d s {2}/, ''));
+    const lines = stage
+      .printed()
+      .split('\n')
+      .map((line) => line.replace(/^ *\d+\.\d s {2}/, ''));
     expect(lines.filter((line) => /^(gateway|machine|Waiting)/.test(line))).toEqual([
       'gateway: provisioning',
       'machine gateway-0 (node-3): deploying',
@@ -154,7 +148,7 @@ test(
     ]);
     expect(existsSync(join(folder, 'state'))).toBe(false);
     expect(readFileSync(join(folder, 'relay.log'), 'utf8')).toContain('"event":"relay-started"');
-    expect(`${printed}${readFileSync(join(folder, 'relay.log'), 'utf8')}`).not.toContain('canary');
+    expect(`${stage.printed()}${readFileSync(join(folder, 'relay.log'), 'utf8')}`).not.toContain('canary');
   },
   TEST_MS_MAX,
 );

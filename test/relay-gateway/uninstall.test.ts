@@ -1,8 +1,7 @@
 // `uninstall` against a console that the test plays: it asks before it begins, serves until it is ended, and says so.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createNodePorts } from '../../relay/adapters/node-ports.ts';
 import { type CallConsole, createConsoleApi } from '../../relay/install/console-api.ts';
 import type { Settings } from '../../relay/install/settings.ts';
@@ -11,8 +10,9 @@ import { inTemporaryWorld, temporaryState } from '../../relay/install/temporary-
 import { uninstallGateway } from '../../relay/install/uninstall-gateway.ts';
 import { apiFailure, problemOf } from '../../shared/problem.ts';
 import { err, ok } from '../../shared/result.ts';
-import { type FakeEdge, GATEWAY, startFakeEdge } from '../support/fake-edge.ts';
+import { type FakeEdge, GATEWAY } from '../support/fake-edge.ts';
 import { until } from '../support/until.ts';
+import { type InstallerStage, openInstallerStage } from './installer-stage.ts';
 
 const TEST_MS_MAX = 30_000;
 const MACHINES = {
@@ -21,23 +21,14 @@ const MACHINES = {
   machines: [{ slot: 'gateway-0', hostname: 'node-3', systemId: 'abc123', phase: 'releasing' }],
 };
 
+let stage: InstallerStage;
 let edge: FakeEdge;
 let folder: string;
-let printed: string;
 beforeEach(async () => {
-  edge = await startFakeEdge();
-  folder = mkdtempSync(join(tmpdir(), 'slipway-uninstaller-'));
-  printed = '';
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += String(text);
-    return true;
-  });
+  stage = await openInstallerStage();
+  ({ edge, folder } = stage);
 });
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await edge.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => stage.close());
 
 /** The console's API: the gateway is there until `ended`. */
 function consoleOf(calls: string[], manner: { refuses: boolean; looks: number; ended: () => boolean }): CallConsole {
@@ -89,7 +80,7 @@ test(
     const manner = { refuses: false, looks: 0, ended: () => over };
     const ended = uninstall(consoleOf(calls, manner));
     await edge.until('a session', () => edge.sessions() === 1);
-    await until(TEST_MS_MAX, 'a look at how far it is', () => printed.includes('releasing'));
+    await until(TEST_MS_MAX, 'a look at how far it is', () => stage.printed().includes('releasing'));
     over = true;
     edge.closeAll(4003);
     expect(await ended).toMatchObject({
@@ -101,8 +92,8 @@ test(
       `DELETE /v1/gateways/${GATEWAY}`,
       `POST /v1/gateways/${GATEWAY}/pairing-code`,
     ]);
-    expect(printed).toContain('machine gateway-0 (node-3): releasing');
-    expect(printed).toContain('Waiting for node-3 to be Ready again.');
+    expect(stage.printed()).toContain('machine gateway-0 (node-3): releasing');
+    expect(stage.printed()).toContain('Waiting for node-3 to be Ready again.');
     expect(existsSync(join(folder, 'state'))).toBe(false);
   },
   TEST_MS_MAX,
@@ -134,7 +125,7 @@ test(
   async () => {
     const ended = uninstall(null, edge.code);
     await edge.until('a session', () => edge.sessions() === 1);
-    await until(TEST_MS_MAX, 'its word', () => printed.includes('now delete gateway rack-one in the console'));
+    await until(TEST_MS_MAX, 'its word', () => stage.printed().includes('now delete gateway rack-one in the console'));
     edge.closeAll(4003);
     expect(await ended).toMatchObject({ ok: true, value: { gateway: { name: 'rack-one' } } });
   },

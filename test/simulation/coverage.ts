@@ -4,8 +4,10 @@
 import { EDGES } from './edges.ts';
 import { ACTS, CHANCES, FATES } from './faults.ts';
 
-/** Fewer would fail by chance: some edges are passed little more often than they must be. */
-const SEEDS_ASKED_FROM = 5_000;
+const SEEDS_ASKED_FROM = 2_000;
+/** From so many on the figures are taken as they are; of fewer seeds chance may take three standard deviations. */
+const SEEDS_EXACT_FROM = 5_000;
+const FAULT_RATE_MIN = 0.01;
 /** At least 100 times in 5,000 seeds. */
 const EDGE_RATE_MIN = 0.02;
 
@@ -20,10 +22,15 @@ export type Covered = {
 export function missingFrom({ seeds, faults, edges }: Covered): string[] {
   if (seeds < SEEDS_ASKED_FROM) return [];
   const kinds: string[] = [...Object.keys(CHANCES), ...ACTS, ...FATES.map((fate) => `fate-${fate}`)];
-  const rare = kinds.filter((kind) => (faults.get(kind) ?? 0) < seeds * 0.01);
-  const lacking = EDGES.filter((edge) => (edges.get(edge) ?? 0) < seeds * EDGE_RATE_MIN);
+  const rare = kinds.filter((kind) => (faults.get(kind) ?? 0) < fewest(seeds, FAULT_RATE_MIN));
+  const lacking = EDGES.filter((edge) => (edges.get(edge) ?? 0) < fewest(seeds, EDGE_RATE_MIN));
   return [
     ...rare.map((kind) => `fault ${kind} fired in ${faults.get(kind) ?? 0} of ${seeds} seeds: less than 1 %`),
     ...lacking.map((edge) => `edge ${edge} was passed ${edges.get(edge) ?? 0} times in ${seeds} seeds`),
   ];
+}
+
+function fewest(seeds: number, rate: number): number {
+  const expected = seeds * rate;
+  return seeds >= SEEDS_EXACT_FROM ? expected : expected - 3 * Math.sqrt(expected);
 }

@@ -1,7 +1,8 @@
 // The command line of `npm run simulate`.
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { err, ok, type Result } from '../../shared/result.ts';
+import type { Result } from '../../shared/result.ts';
+import { checkOptions, parseFlags, whole } from '../support/command-line.ts';
 import { WORKLOADS } from './scenario.ts';
 
 export const SIMULATE_HELP = `npm run simulate -- [mode] [options]
@@ -35,13 +36,6 @@ The last line is JSON. Of many seeds: \`hash\` is the same for the same seeds, w
 is of the clock on the wall, with the start of the threads in it.
 `;
 
-const whole = (name: string, min: number, max: number) =>
-  z.coerce
-    .number(`--${name} takes a number`)
-    .int(`--${name} takes a whole number`)
-    .min(min, `--${name} is at least ${min}`)
-    .max(max, `--${name} is at most ${max}`);
-
 const SimulateOptions = z.strictObject({
   seed: whole('seed', 0, 2 ** 31 - 1).optional(),
   crashPoints: z.boolean(),
@@ -62,15 +56,10 @@ const SimulateOptions = z.strictObject({
 export type SimulateOptions = z.infer<typeof SimulateOptions>;
 
 export function parseSimulateOptions(argv: readonly string[]): Result<SimulateOptions, string> {
-  let values: ReturnType<typeof parseSimulateArgs>;
-  try {
-    values = parseSimulateArgs(argv);
-  } catch (error) {
-    return err(error instanceof Error ? error.message : String(error));
-  }
-  const { 'crash-points': crashPoints, ...rest } = values;
-  const options = SimulateOptions.safeParse({ crashPoints, ...rest });
-  return options.success ? ok(options.data) : err(options.error.issues.map(({ message }) => message).join('\n'));
+  const flags = parseFlags(() => parseSimulateArgs(argv));
+  if (!flags.ok) return flags;
+  const { 'crash-points': crashPoints, ...rest } = flags.value;
+  return checkOptions(SimulateOptions, { crashPoints, ...rest });
 }
 
 function parseSimulateArgs(argv: readonly string[]) {

@@ -117,7 +117,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'functions/objects/command-queue.ts',
-        from: '  keepWithdrawn(sql, id);\n  endExposure(sql, id, now);\n',
+        from: '  keepEnded(sql, id);\n  endExposure(sql, id, now);\n',
         to: '  endExposure(sql, id, now);\n',
       },
     ],

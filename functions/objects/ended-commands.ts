@@ -5,15 +5,15 @@ import type { CommandId } from '../../shared/command.ts';
 import type { Sql } from './sql.ts';
 
 /** Ten full queues, at some 100 bytes each. The oldest go first: what is late is late by seconds. */
-const WITHDRAWN_MAX = 10_000;
+const ENDED_MAX = 10_000;
 
 /** In the turn that takes it out of the queue; also of one that never came here. */
-export function keepWithdrawn(sql: Sql, id: CommandId): void {
-  sql.run('INSERT OR REPLACE INTO withdrawn (command_id) VALUES (?)', id);
+export function keepEnded(sql: Sql, id: CommandId): void {
+  sql.run('INSERT OR REPLACE INTO ended (command_id) VALUES (?)', id);
   // The newest row is never pruned, so the number that SQLite gives always rises.
-  sql.run('DELETE FROM withdrawn WHERE id <= (SELECT max(id) FROM withdrawn) - ?', WITHDRAWN_MAX);
+  sql.run('DELETE FROM ended WHERE id <= (SELECT max(id) FROM ended) - ?', ENDED_MAX);
 }
 
-export function wasWithdrawn(sql: Sql, id: CommandId): boolean {
-  return sql.run('SELECT 1 FROM withdrawn WHERE command_id = ?', id).length > 0;
+export function hasEnded(sql: Sql, id: CommandId): boolean {
+  return sql.run('SELECT 1 FROM ended WHERE command_id = ?', id).length > 0;
 }
