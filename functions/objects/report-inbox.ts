@@ -1,5 +1,6 @@
 // What relays report, on its way to the clusters: in order, several frames at once, acknowledged only after the cluster has
-// stored it (C3, C9). What fails is not acknowledged, and the relay repeats it.
+// stored it (C3, C9). What fails is not acknowledged, and the relay repeats it; outcomes are told again from here too, since the
+// process that told one may be gone, and another relay would stand on a command that is over.
 import type { CommandId, CommandOutcome } from '../../shared/command.ts';
 import { ClusterId, type EpochMs } from '../../shared/ids.ts';
 import type { Observation } from '../../shared/observation.ts';
@@ -16,9 +17,17 @@ const FRAMES_MAX = 500;
 const BATCH_CHARACTERS_MAX = 6 * 1_048_576;
 /** Calls to clusters at once (Cloudflare allows six connections). */
 const CALLS_MAX = 5;
+/** A cluster that does not answer is asked again after 5, 10, 20 and 40 s. Facts are not: a newer one may be there by then. */
+const AGAIN_MS = 5_000;
+const TRIES_MAX = 5;
 
 export type InboxFrame = Extract<RelayFrame, { type: 'report' | 'observations' }>;
-type Waiting = { readonly socket: TunnelSocket; readonly frame: InboxFrame; readonly characters: number };
+type Waiting = {
+  readonly socket: TunnelSocket;
+  readonly frame: InboxFrame;
+  readonly characters: number;
+  readonly tries: number;
+};
 type Settled = { readonly commandId: CommandId; readonly outcome: CommandOutcome };
 type Letter = { readonly settled: Settled[]; readonly observed: Observation[] };
 
@@ -28,6 +37,8 @@ export type InboxPorts = {
   readonly queue: CommandQueue;
   readonly asks: Asks;
   report(cluster: ClusterId, settled: readonly Settled[], observed: readonly Observation[]): Promise<void>;
+  /** Calls back once after so many milliseconds. */
+  after(ms: number, call: () => void): () => void;
   log(record: LogRecord): void;
 };
 
@@ -45,7 +56,7 @@ export class ReportInbox {
 
   /** Resolves when everything that waits has been told or given up. Never rejects. */
   take(socket: TunnelSocket, frame: InboxFrame, characters: number): Promise<void> {
-    if (this.#waiting.length < FRAMES_MAX) this.#waiting.push({ socket, frame, characters });
+    if (this.#waiting.length < FRAMES_MAX) this.#waiting.push({ socket, frame, characters, tries: 1 });
     else this.#ports.log({ event: 'inbox-full' });
     return this.#flight.run();
   }
@@ -70,7 +81,7 @@ export class ReportInbox {
         }),
       );
     }
-    for (const one of batch) this.#acknowledge(one, failed);
+    for (const one of batch) if (!this.#acknowledge(one, failed)) this.#tellAgain(one);
   }
 
   /** By cluster. What is for an asker is told on the spot; what is nobody's any more, or no news (L7), is only acknowledged. */
@@ -109,17 +120,28 @@ export class ReportInbox {
     }
   }
 
-  #acknowledge({ socket, frame }: Waiting, failed: ReadonlySet<ClusterId>): void {
+  /** False when it was not stored. */
+  #acknowledge({ socket, frame }: Waiting, failed: ReadonlySet<ClusterId>): boolean {
     if (frame.type === 'report') {
       const owner = this.#ownerOf(frame.commandId);
-      if (owner !== null && failed.has(owner)) return;
+      if (owner !== null && failed.has(owner)) return false;
       this.#ports.queue.settle([frame.commandId], incarnationAt(socket), this.#ports.now());
       socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'report-ack', commandIds: [frame.commandId] }));
       this.#tellOthers(socket, frame.commandId);
-      return;
+      return true;
     }
-    if (frame.observations.some(({ clusterId }) => failed.has(clusterId))) return;
+    if (frame.observations.some(({ clusterId }) => failed.has(clusterId))) return false;
     socket.send(encodeFrame({ v: PROTOCOL_VERSION, type: 'observation-ack', seq: frame.seq }));
+    return true;
+  }
+
+  /** Another telling of the same may have come meanwhile: the cluster counts an outcome once. */
+  #tellAgain(one: Waiting): void {
+    if (one.frame.type !== 'report' || one.tries >= TRIES_MAX) return;
+    this.#ports.after(AGAIN_MS * 2 ** (one.tries - 1), () => {
+      if (this.#waiting.length < FRAMES_MAX) this.#waiting.push({ ...one, tries: one.tries + 1 });
+      void this.#flight.run();
+    });
   }
 
   /**

@@ -1,5 +1,5 @@
 // The logic of both objects in plain Node, as a simulator runs it: every port in memory, time passed in.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { ClusterLogic } from '../../functions/objects/cluster-logic.ts';
 import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
 import { plannerBrain } from '../../functions/objects/planner-brain.ts';
@@ -22,6 +22,8 @@ function aWorld() {
     alarms: { cluster: 0, gateway: 0 },
     projected: [] as CatalogueRow[],
     gatewayIsUp: true,
+    clusterIsUp: true,
+    timers: [] as { ms: number; call: () => void }[],
     signing: Promise.resolve(),
   };
   const work: Promise<void>[] = [];
@@ -44,7 +46,10 @@ function aWorld() {
     sql: nodeSql(),
     alarm: alarmOf('gateway'),
     sockets: { all: () => sockets.filter((socket) => socket.isOpen()) },
-    cluster: () => cluster,
+    cluster: () => {
+      if (!world.clusterIsUp) throw new Error('the cluster is down');
+      return cluster;
+    },
     sign: async () => {
       await world.signing;
       return 'signed';
@@ -53,7 +58,10 @@ function aWorld() {
     verify: async () => true,
     keyFingerprint: async (key) => key,
     randomBytes: (count) => new Uint8Array(count).fill(7),
-    after: () => () => undefined,
+    after: (ms, call) => {
+      world.timers.push({ ms, call });
+      return () => undefined;
+    },
   });
   const cluster: ClusterLogic = new ClusterLogic({
     ...shared,
@@ -150,6 +158,26 @@ test('a command goes from the plan to the relay and its outcome back, without wo
   const before = await outstanding();
   await all.gateway.enqueue(commands.slice(0, 1));
   expect(await outstanding()).toBe(before);
+});
+
+test('[C9] an outcome that its cluster did not store is told again, though the relay that told it never comes back', async () => {
+  const all = aWorld();
+  const { socket, frames } = await connect(all);
+  await all.cluster.create(aCreation('clu_test'));
+  await all.settle();
+  const [command] = delivered(frames);
+  if (command === undefined) throw new Error('no command');
+  const { commandId } = command;
+  const outcome = { ok: false, error: { code: 'DEADLINE_PASSED', detail: 'late' } };
+  all.world.clusterIsUp = false;
+  const report = { v: PROTOCOL_VERSION, type: 'report', commandId, outcome, epoch: null };
+  await all.gateway.received(socket, JSON.stringify(report));
+  all.world.timers.at(-1)?.call();
+  await vi.waitFor(() => expect(all.world.timers.map(({ ms }) => ms)).toEqual([5_000, 10_000]));
+  expect(frames.some((frame) => frame.type === 'report-ack')).toBe(false);
+  all.world.clusterIsUp = true;
+  all.world.timers.at(-1)?.call();
+  await vi.waitFor(() => expect(frames.at(-1)).toMatchObject({ type: 'report-ack', commandIds: [commandId] }));
 });
 
 test('while the gateway is down the outbox waits longer each time, and drains when it is back', async () => {
