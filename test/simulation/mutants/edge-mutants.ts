@@ -8,7 +8,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
   {
     name: 'acked-before-stored',
     bug: 'a report is acknowledged though the cluster did not store it',
-    patches: [{ file: INBOX, from: '      if (owner !== null && failed.has(owner)) return;\n', to: '' }],
+    patches: [{ file: INBOX, from: '      if (owner !== null && failed.has(owner)) return false;\n', to: '' }],
   },
   {
     name: 'standbys-hear-nothing',
