@@ -42,12 +42,14 @@ export default defineConfig({
         test: { name: 'edge', include: ['test/edge/**/*.test.ts'], setupFiles: [at('./edge/apply-migrations.ts')] },
       },
       {
-        // Whole stacks of real processes, which mostly wait: two files at a time.
+        // Whole stacks of real processes, which mostly wait: two files at a time, three stories of each. More would only wait
+        // for the processors while they start.
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
           maxWorkers: 2,
-          testTimeout: 180_000,
+          maxConcurrency: 3,
+          testTimeout: 300_000,
           hookTimeout: 60_000,
         },
       },

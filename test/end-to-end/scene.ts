@@ -9,7 +9,7 @@ import { memoryFolder } from '../support/memory-folder.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { until } from '../support/until.ts';
 
-const RUNNING_MS_MAX = 60_000;
+const RUNNING_MS_MAX = 120_000;
 /** Enough of what the processes said to see why. */
 const LOG_LINES_KEPT = 400;
 const LOG_LINES_SHOWN = 25;
@@ -70,7 +70,8 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     return { ...stack, ...clusterStory(stack, log), stateDir, log, close: () => closeAll(stack, stateDir) };
   } catch (error) {
     rmSync(stateDir, { recursive: true, force: true });
-    throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error([why, ...log.slice(-LOG_LINES_SHOWN)].join('\n  '));
   }
 }
 

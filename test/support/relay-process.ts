@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../relay/main.ts', import.meta.url));
-const PAIR_MS_MAX = 30_000;
+const PAIR_MS_MAX = 120_000;
 const STOP_MS_MAX = 10_000;
 
 export type RelaySettings = {
