@@ -37,15 +37,15 @@ export const NODE_CODES_MAX = 32;
 export const GATEWAY_ORPHAN_MS = 15 * MINUTE_MS;
 export const PAIRING_TRIES_PER_MINUTE_MAX = 10; // per address
 export const PAIRING_NONCE_MS = 2 * MINUTE_MS;
-/** Relay pings at this pace at rest; answered by the runtime without waking the object. */
-export const TUNNEL_PING_MS = 30 * SECOND_MS;
+/** Relay pings at this pace, also at rest; answered by the runtime without waking the object, so it costs nothing. */
+export const TUNNEL_PING_MS = 15 * SECOND_MS;
 /**
  * A relay whose ping is not answered so soon dials anew: a connection that some firewall forgot carries nothing and tells
- * nobody. Found within ping and this, 45 s, so that work goes on within a minute.
+ * nobody. Found within ping and this, 25 s, so that work goes on within half a minute.
  */
-export const TUNNEL_PONG_MS = 15 * SECOND_MS;
+export const TUNNEL_PONG_MS = 10 * SECOND_MS;
 /** No ping answered for this long: the tunnel counts as disconnected. Two missed pings and slack. */
-export const TUNNEL_DEAD_MS = 75 * SECOND_MS;
+export const TUNNEL_DEAD_MS = 45 * SECOND_MS;
 export const TUNNEL_HANDSHAKE_MS = 10 * SECOND_MS;
 /** One frame. Cloudflare takes 32 MiB; ours stay small so that one never blocks a heartbeat for long. */
 export const TUNNEL_FRAME_BYTES_MAX = 4 * 1_048_576;

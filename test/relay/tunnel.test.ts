@@ -147,7 +147,7 @@ test('[C5] a withdrawal does not overtake the commands it withdraws', async () =
   expect(one.seen).toEqual(['began', 'delivered 1', 'withdraw']);
 });
 
-test('[T7] pings every 30 s, and counts a console as dead that answers none', async () => {
+test('[T7] pings every 15 s, and counts a console as dead that answers none', async () => {
   const one = connection();
   await one.serve();
   for (let round = 0; round < 10; round += 1) {
