@@ -2,7 +2,7 @@
 // old ones change nothing (SPEC.md [CL2]).
 import type { ClusterFact } from '../../shared/observation.ts';
 import { assertNever } from '../../shared/result.ts';
-import { type ClusterState, type MachineRecord, withMachine } from './cluster-state.ts';
+import { type ClusterState, isOpen, type MachineRecord, withMachine } from './cluster-state.ts';
 
 type FactOf<K extends ClusterFact['kind']> = Extract<ClusterFact, { kind: K }>;
 
@@ -24,9 +24,9 @@ export function applyFact(state: ClusterState, fact: ClusterFact, at: number): C
     case 'step':
       return onMachine(state, fact, (machine) => withStep(machine, fact, at));
     case 'api-server':
-      return apiSeen(state, fact, at);
+      return begun(apiSeen(state, fact, at), at);
     case 'node':
-      return nodeSeen(state, fact, at);
+      return begun(nodeSeen(state, fact, at), at);
     case 'etcd-members':
       return etcdSeen(state, fact, at);
     case 'inventory-changed':
@@ -90,8 +90,14 @@ function apiSeen(state: ClusterState, fact: FactOf<'api-server'>, at: number): C
   const known = state.api;
   if (known !== null && known.ready === fact.ready && known.detail === fact.detail) return null;
   const since = known !== null && known.ready === fact.ready ? known.since : at;
-  const firstReadyAt = known?.firstReadyAt ?? (fact.ready ? at : null);
+  const firstReadyAt = known?.firstReadyAt ?? null;
   return { ...state, api: { ready: fact.ready, since, detail: fact.detail, firstReadyAt } };
+}
+
+/** An answer alone may be that of a machine which was given back and still runs: a node of ours proves it ([CP2]). */
+function begun(state: ClusterState | null, at: number): ClusterState | null {
+  if (state === null || state.api === null || state.api.firstReadyAt !== null || !isOpen(state)) return state;
+  return { ...state, api: { ...state.api, firstReadyAt: at } };
 }
 
 function etcdSeen(state: ClusterState, fact: FactOf<'etcd-members'>, at: number): ClusterState | null {

@@ -55,7 +55,7 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
     case 'ensure-address-released':
       return state.address === null ? state : { ...state, address: { ...state.address, releasedAt: at } };
     case 'ensure-allocated':
-      return onMachine((record) => holding(record, value.machine, at));
+      return machine === undefined ? state : allocated(state, machine, value.machine, at);
     case 'ensure-deployed':
       return onMachine((record) => deployAccepted(record, value.machine.status, at));
     case 'ensure-bootstrap':
@@ -107,7 +107,7 @@ function lateOutcome(state: ClusterState, name: CommandName, outcome: CommandOut
   if (name.verb !== 'ensure-allocated' || machine?.doubt?.kind !== 'withdrawn') return null;
   if (!outcome.ok) return withMachine(state, { ...machine, doubt: null });
   if (outcome.value.verb !== 'ensure-allocated') return null;
-  return withMachine(state, holding(machine, outcome.value.machine, at));
+  return allocated(state, machine, outcome.value.machine, at);
 }
 
 /** It was withdrawn while MAAS may have been serving it: what it asks for may come yet. */
@@ -124,6 +124,12 @@ function lateDoubt(state: ClusterState, name: CommandName, at: number): ClusterS
 }
 
 type Facts = Extract<CommandResult, { verb: 'ensure-allocated' }>['machine'];
+
+/** What Kubernetes last said of a node by this name was about the machine's life before. */
+function allocated(state: ClusterState, machine: MachineRecord, facts: Facts, at: number): ClusterState {
+  const nodes = Object.entries(state.nodes).filter(([name]) => machine.held !== null || name !== facts.hostname);
+  return withMachine({ ...state, nodes: Object.fromEntries(nodes) }, holding(machine, facts, at));
+}
 
 function holding(record: MachineRecord, facts: Facts, at: number): MachineRecord {
   const held = { systemId: facts.systemId, hostname: facts.hostname, zone: facts.zone, at };

@@ -20,7 +20,7 @@ type StepInput = {
 export function bootstrapSteps(kind: DocumentKind, input: StepInput): BootstrapStep[] {
   const { endpoint, hooks, kubernetes } = input;
   const unguard = unguardScript(input.userFiles);
-  const begin = kind === 'init' ? initStep() : joinStep(kind);
+  const begin = kind === 'init' ? initStep(endpoint) : joinStep(kind);
   const reach = reachStep(endpoint);
   return [
     ...(unguard === null ? [] : [step('place-files', unguard, 60)]),
@@ -100,8 +100,13 @@ cp -f ${SLIPWAY_FOLDER}/kube-vip.yaml /etc/kubernetes/manifests/kube-vip.yaml`;
 const CLEAR = `rm -rf ${SLIPWAY_FOLDER}/pki ${SLIPWAY_FOLDER}/kubeadm.yaml
 ${CLEAR_SITE}`;
 
-function initStep(): BootstrapStep {
-  const script = `${PLACE_CONTROL_PLANE}
+/** A machine that was given back may run on when its BMC does not obey: beside it, this one would make a second cluster. */
+function initStep(endpoint: string): BootstrapStep {
+  const script = `if ${answers(endpoint)}; then
+  echo "Something answers at ${endpoint}:6443 already, where this cluster begins: is a machine that was given back still on?" >&2
+  exit 1
+fi
+${PLACE_CONTROL_PLANE}
 kubeadm init --config ${SLIPWAY_FOLDER}/kubeadm.yaml`;
   const beforeRetry = `${RESET}\n${PLACE_CONTROL_PLANE}\n`;
   return step('kubeadm-init', script, 600, { attempts: 3, pauseSeconds: 10, beforeRetry });
@@ -113,7 +118,9 @@ function joinStep(kind: DocumentKind): BootstrapStep {
   return step('kubeadm-join', script, 420, { attempts: 4, pauseSeconds: 10, beforeRetry: `${RESET}\n${place}` });
 }
 
+const answers = (endpoint: string): string => `timeout 5 bash -c '</dev/tcp/${endpoint}/6443'`;
+
 function reachStep(endpoint: string): BootstrapStep {
-  const script = `timeout 5 bash -c '</dev/tcp/${endpoint}/6443'`;
+  const script = answers(endpoint);
   return step('reach-endpoint', script, 10, { attempts: 90, pauseSeconds: 2 });
 }

@@ -172,6 +172,7 @@ export const ClusterState = z.strictObject({
   slots: z.record(z.string(), SlotMemory),
   quarantine: z.record(z.string(), z.strictObject({ until: EpochMs, times: z.int(), reason: z.string() })),
   nodes: z.record(z.string(), NodeState),
+  /** `firstReadyAt`: when the cluster had begun, its API answering with a control-plane node of ours. */
   api: z.strictObject({ ready: z.boolean(), since: EpochMs, detail: z.string(), firstReadyAt: Moment }).nullable(),
   etcd: z
     .strictObject({
@@ -232,6 +233,14 @@ export function nodeOf(state: ClusterState, machine: MachineRecord): NodeState |
 export function isReady(state: ClusterState, machine: MachineRecord): boolean {
   const node = nodeOf(state, machine);
   return node?.present === true && node.ready;
+}
+
+/** The API answers and knows a control-plane node of ours: others may join. */
+export function isOpen(state: ClusterState): boolean {
+  if (state.api?.ready !== true) return false;
+  return currentMachines(state).some((machine) => {
+    return machine.role === 'control-plane' && nodeOf(state, machine)?.present === true;
+  });
 }
 
 /** `<slot>.<attempt>`: the subject of every command about one claim. Its own subject, so that giving back attempt 1 is not superseded by giving back attempt 2 (C5). */

@@ -40,8 +40,8 @@ function etcdSettled(known: NonNullable<ClusterState['etcd']>['members'], begun:
 }
 
 /**
- * While etcd has quorum to take it out, and keeps quorum without it; and nobody else is on the way out. Before the API ever
- * answered there is no quorum to keep.
+ * While etcd has quorum to take it out, and keeps quorum without it; and nobody else is on the way out. Before the cluster has
+ * begun there is no quorum to keep.
  */
 export function mayRemoveMember(state: ClusterState, machine: MachineRecord): Result<null, Unsafe> {
   if (!wasMember(state, machine)) return ok(null);
@@ -58,7 +58,7 @@ export function mayRemoveMember(state: ClusterState, machine: MachineRecord): Re
 
 const quorumOf = (voters: number): number => Math.floor(voters / 2) + 1;
 
-/** It has been told to begin or to join a cluster whose API has answered: it may be a member of etcd. */
+/** It has been told to begin or to join a cluster that has begun: it may be a member of etcd. */
 export function wasMember(state: ClusterState, machine: MachineRecord): boolean {
   return machine.role === 'control-plane' && machine.document !== null && state.api?.firstReadyAt != null;
 }
@@ -95,7 +95,9 @@ function votersAround(state: ClusterState, victim: MachineRecord): Voters {
   if (state.etcd !== null && state.etcd.members.length > 0) {
     const voting = state.etcd.members.filter((member) => !member.learner);
     const own = voting.find((member) => member.name === name);
-    const healthy = voting.filter((member) => member.healthy && member.name !== name).length;
+    // A machine that was given back and still runs may be in etcd; it is not asked, so nothing rests on it.
+    const others = new Set(members(state).flatMap(({ held }) => (held === null ? [] : held.hostname)));
+    const healthy = voting.filter((member) => member.healthy && member.name !== name && others.has(member.name)).length;
     return { voters: voting.length, healthy, isVoter: own !== undefined, isHealthy: own?.healthy === true };
   }
   const others = members(state).filter((machine) => machine.claim !== victim.claim && machine.readyAt !== null);

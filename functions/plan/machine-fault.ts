@@ -83,8 +83,11 @@ function deployRefused(state: ClusterState, machine: MachineRecord): Fault | nul
 }
 
 function ownFault(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
-  if (isReady(state, machine)) return relayFault(state, machine, now, waits);
-  if (machine.readyAt !== null) return lostBeforeWhole(state, machine, now, waits);
+  if (isReady(state, machine)) return unheard(state, machine, now, waits) ?? relayFault(state, machine, now, waits);
+  if (machine.readyAt !== null) {
+    const since = nodeOf(state, machine)?.since ?? machine.readyAt;
+    return lostBeforeWhole(state, since, 'its node was Ready and then not', now, waits);
+  }
   const whole = machine.steps.find((step) => step.name === WHOLE_BOOTSTRAP && step.outcome === 'failed');
   if (whole !== undefined) {
     const failed = machine.steps.findLast((step) => step.outcome === 'failed' && step.name !== WHOLE_BOOTSTRAP);
@@ -103,13 +106,20 @@ function ownFault(state: ClusterState, machine: MachineRecord, now: number, wait
   return { code: codes[wait.code], reason: reasons[wait.code], since: wait.deadlineAt ?? now };
 }
 
-/** A running cluster waits for such a node; one that was never whole would wait for ever. */
-function lostBeforeWhole(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
+/** What a node of the control plane last said is old when the API says nothing any more: it may be the machine that is dead. */
+function unheard(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
+  const { api } = state;
+  if (machine.role !== 'control-plane' || api?.ready === true) return null;
+  const since = Math.max(api?.since ?? 0, machine.readyAt ?? machine.chosenAt);
+  return lostBeforeWhole(state, since, 'the Kubernetes API answered and then not', now, waits);
+}
+
+/** A running cluster waits for what it had; one that was never whole would wait for ever. */
+function lostBeforeWhole(state: ClusterState, since: number, what: string, now: number, waits: Waits): Fault | null {
   if (state.provisionedAt !== null) return null;
-  const since = nodeOf(state, machine)?.since ?? machine.readyAt ?? now;
   const deadlineAt = deadlineOf(state, since, waits.joinDeadlineMs, waits);
   if (!hasPassed(deadlineAt, now)) return null;
   const minutes = Math.max(1, Math.round(waits.joinDeadlineMs / 60_000));
-  const reason = `its node was Ready and then not for ${minutes} minutes, before the cluster was whole`;
+  const reason = `${what} for ${minutes} minutes, before the cluster was whole`;
   return { code: 'NODE_LOST', reason, since: deadlineAt ?? now };
 }

@@ -46,11 +46,3 @@ export function accessOf(
   if (state.identity === null || state.address === null || state.address.ip === null) return null;
   return { server: `https://${state.address.ip}:6443`, identity: state.identity.sealed };
 }
-
-/** The API has answered and knows a control-plane node: others may join. */
-export function isOpen(state: ClusterState): boolean {
-  if (state.api?.ready !== true) return false;
-  return currentMachines(state).some(
-    ({ role, held }) => role === 'control-plane' && held !== null && state.nodes[held.hostname]?.present === true,
-  );
-}

@@ -1,7 +1,8 @@
 // Pure. What goes into the cluster: network, our rights, storage, add-ons, one after another (SPEC.md [CL9]).
+import { isOpen } from './cluster-state.ts';
 import { ask } from './command-for.ts';
 import type { Draft } from './draft.ts';
-import { accessOf, isOpen } from './plan-control-plane.ts';
+import { accessOf } from './plan-control-plane.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 
 export type AppliedLayer = { readonly subject: string; readonly name: string; readonly manifests: string };

@@ -1,7 +1,7 @@
 // Pure. Workers join all at once, as soon as the API answers (SPEC.md [WK1]).
-import { currentMachines } from './cluster-state.ts';
+import { currentMachines, isOpen } from './cluster-state.ts';
 import type { Draft } from './draft.ts';
-import { handOut, isOpen } from './plan-control-plane.ts';
+import { handOut } from './plan-control-plane.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 
 export function planWorkers(draft: Draft, profile: ResolvedProfile): void {

@@ -1,7 +1,8 @@
 // Pure. What a machine on its way back is waiting for, and who must act when MAAS does not let go of it ([DE5], [WA1]).
 import type { WaitingOnView } from '../../shared/cluster-view.ts';
 import { RELEASE_TRIES_MAX, type Waits } from '../../shared/limits.ts';
-import type { ClusterState, MachineRecord } from './cluster-state.ts';
+import { type ClusterState, type Leaving, type MachineRecord, subjectOf } from './cluster-state.ts';
+import { pendingKey } from './command-name.ts';
 import { doubtUntil } from './deadlines.ts';
 import { releaseDueAt, standing } from './plan-leaving.ts';
 import { nameOf } from './plan-replacement.ts';
@@ -17,7 +18,7 @@ export function addressWait(state: ClusterState, waits: Waits): WaitingOnView[] 
   return [{ code: 'address-lookup', slot: null, sentence, since: address.releasedAt, deadlineAt }];
 }
 
-/** Null when it is gone, or has not been asked for yet (then a command says so). */
+/** Null when it is gone, or a command says what it waits for. */
 export function leavingWait(
   state: ClusterState,
   machine: MachineRecord,
@@ -25,7 +26,8 @@ export function leavingWait(
   waits: Waits,
 ): WaitingOnView | null {
   const { leaving, slot } = machine;
-  if (leaving === null || leaving.goneAt !== null || leaving.askedAt === null) return null;
+  if (leaving === null || leaving.goneAt !== null) return null;
+  if (leaving.askedAt === null) return memberWait(state, machine, leaving, waits);
   const deadlineAt = releaseDueAt(state, machine, leaving, waits);
   const name = nameOf(machine);
   const { since } = leaving;
@@ -41,4 +43,14 @@ export function leavingWait(
   }
   const sentence = `Waiting for MAAS to take back ${name} (${status}), ${elapsed(since, now, waits.releaseDeadlineMs)}.`;
   return { code: 'releasing', slot, sentence, since, deadlineAt };
+}
+
+/** A member that goes is taken out of etcd by another one; with none left that can be asked, only an end gives it back. */
+function memberWait(state: ClusterState, machine: MachineRecord, leaving: Leaving, waits: Waits): WaitingOnView | null {
+  const key = pendingKey(subjectOf(machine), 'ensure-member-removed');
+  const isAsked = state.pending[key] !== undefined || state.troubles[key] !== undefined;
+  if (machine.role === 'worker' || leaving.memberRemoved || isAsked) return null;
+  const sentence = `${nameOf(machine)} goes back when it has left etcd, and no other member can be asked to take it out. If that stays so, abort or delete the cluster.`;
+  const { since } = leaving;
+  return { code: 'member-removal', slot: machine.slot, sentence, since, deadlineAt: since + waits.shortageDeadlineMs };
 }

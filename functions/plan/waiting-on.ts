@@ -82,7 +82,9 @@ function currentWait(state: ClusterState, machine: MachineRecord, now: number, w
       ? 'too many machines failed here; it is tried again a day later'
       : `waiting for ${safe.error.reason}`;
     const sentence = `${nameOf(machine)} has to be replaced (${fault.reason}); ${what}.`;
-    const deadlineAt = fault.since + waits.shortageDeadlineMs;
+    // Without quorum before it ever ran, the cluster fails then ([CP7]).
+    const isDoomed = !quorum.ok && state.provisionedAt === null;
+    const deadlineAt = fault.since + (isDoomed ? waits.joinDeadlineMs : waits.shortageDeadlineMs);
     return { code: 'replacement-blocked', slot, sentence, since: fault.since, deadlineAt };
   }
   if (machine.readyAt !== null) return notReadyWait(state, machine, waits) ?? relayWait(state, machine, waits);
@@ -115,9 +117,13 @@ function notReadyWait(state: ClusterState, machine: MachineRecord, waits: Waits)
   return { code: 'node-not-ready', slot: machine.slot, sentence, since, deadlineAt };
 }
 
+/** Nodes are seen through it: where one was ever Ready, it answered, whether or not that was told. */
 function apiWait(state: ClusterState, waits: Waits): WaitingOnView[] {
-  if (state.api === null || state.api.ready || state.api.firstReadyAt === null) return [];
-  const { since, detail } = state.api;
+  const { api } = state;
+  const ready = currentMachines(state).flatMap(({ readyAt }) => readyAt ?? []);
+  if (api?.ready === true || (api?.firstReadyAt == null && ready.length === 0)) return [];
+  const since = Math.max(api?.since ?? 0, ready[0] ?? 0);
+  const detail = api?.detail ?? '';
   const sentence = `Waiting for the Kubernetes API to answer again${detail === '' ? '' : `: ${detail}`}.`;
   return [
     {

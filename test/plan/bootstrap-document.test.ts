@@ -150,6 +150,13 @@ describe('bootstrap documents', () => {
     expect(names('cp-1').indexOf('reach-endpoint')).toBeLessThan(names('cp-1').indexOf('kubeadm-join'));
   });
 
+  test('[CP1] the machine that begins makes sure first that nothing answers at the address', () => {
+    const init = documentsOf(aCluster().withControlPlane(1)).get('cp-0');
+    const script = init?.steps.find(({ name }) => name === 'kubeadm-init')?.script ?? '';
+    expect(script).toMatch(/^if timeout 5 bash -c '<\/dev\/tcp\/[\d.]+\/6443'; then\n.*\n {2}exit 1\nfi\n/);
+    expect(script.indexOf('exit 1')).toBeLessThan(script.indexOf('kubeadm init'));
+  });
+
   test('[CP11] the last step removes the delivered keys and the configuration that holds a token', () => {
     const documents = documentsOf(aCluster().withControlPlane(3).withWorkers(1));
     for (const [slot, document] of documents) {

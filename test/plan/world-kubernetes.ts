@@ -78,7 +78,8 @@ export class WorldKubernetes {
     if (!host.running) return;
     const step = kind === 'init' ? 'kubeadm-init' : 'kubeadm-join';
     const fate = this.#world.maas.fates.get(host.systemId);
-    if (fate === 'fails-bootstrap' || (kind !== 'init' && !this.ready)) {
+    // Who begins makes sure that nothing answers there, who joins that something does.
+    if (fate === 'fails-bootstrap' || this.ready === (kind === 'init')) {
       this.#step(host, step, 'failed');
       return this.#step(host, 'bootstrap', 'failed');
     }
