@@ -150,7 +150,7 @@ function newOf(
 
 /** What to do with a command that came: run it, now or when it has stopped, give this outcome, or nothing since it is on its way. */
 function judge(
-  { identity, journal, ports }: DispatchParts,
+  { identity, journal, outbox, ports }: DispatchParts,
   running: ReadonlyMap<CommandId, Running>,
   { command, bodyHash }: Taken,
 ): CommandOutcome | 'run' | 'again' | 'nothing' {
@@ -163,6 +163,8 @@ function judge(
   const run = running.get(command.commandId);
   if (run !== undefined) return run.signal.aborted && !newerThan(running, command) ? 'again' : 'nothing';
   if (known !== undefined && 'state' in known && known.state === 'settled') return known.outcome;
+  // Refused before it was written down, by a clock that was wrong or a disk that was full: one id has one outcome, and it is told.
+  if (outbox.tells(command.commandId)) return 'nothing';
   const stale = staleness(journal, command);
   if (stale !== null) return failed(stale);
   if (ports.clock.now() >= command.deadlineAt && !(known !== undefined && 'begun' in known && known.begun))

@@ -26,6 +26,8 @@ const UNHEARD_MAX = 8;
 
 export type Outbox = {
   readonly report: (commandId: CommandId, outcome: CommandOutcome, epoch: number | null) => void;
+  /** Its outcome is told, and not stored yet as far as is known here. */
+  readonly tells: (commandId: CommandId) => boolean;
   readonly observe: (observation: Observation) => void;
   /** A session has begun: everything goes out again. */
   readonly attach: (send: (frame: RelayFrame) => void) => void;
@@ -81,6 +83,7 @@ export function createOutbox(ports: Ports, log: Log): Outbox {
       if (dropOldest(state.reports, GATEWAY_QUEUE_MAX)) log.warn('report-dropped', { kept: GATEWAY_QUEUE_MAX });
       flush();
     },
+    tells: (commandId) => state.reports.has(commandId),
     observe: (observation) => {
       keep(state, state.observations, `${observation.clusterId}/${factSubject(observation.fact)}`, observation);
       if (dropOldest(state.observations, OBSERVATIONS_MAX)) log.warn('observation-dropped', { kept: OBSERVATIONS_MAX });

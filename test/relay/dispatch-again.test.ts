@@ -67,3 +67,17 @@ test('[L5] a mutation that comes again while it is still stopping is journalled 
   expect(one.reportsOf(command.commandId)).toMatchObject([{ ok: true }]);
   expect(one.journal.unsettled()).toEqual([]);
 });
+
+test('[C2] [C7] what was refused is not run when it comes again, though the clock was put right', async () => {
+  const { runs, handler } = counting();
+  const one = await relay({ 'ensure-identity': handler });
+  const late = identityCommand({ deadlineAt: one.ports.clock.now() });
+  await one.dispatch.deliver([late], one.send);
+  await one.ports.advance(0);
+  one.ports.setClock(-1);
+  await one.dispatch.deliver([late], one.send);
+  await one.ports.advance(0);
+  expect(runs).toEqual([]);
+  expect(one.journal.unsettled()).toEqual([]);
+  expect(one.reportsOf(late.commandId)).toMatchObject([{ error: { code: 'DEADLINE_PASSED' } }]);
+});

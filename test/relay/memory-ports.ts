@@ -9,18 +9,21 @@ import { err, ok } from '../../shared/result.ts';
 export type TestPorts = Ports & {
   /** Moves time, running what falls due on the way. */
   readonly advance: (ms: number) => Promise<void>;
+  /** Puts the clock on the wall forward or back; nothing falls due by that. */
+  readonly setClock: (byMs: number) => void;
   readonly reached: Failpoint[];
 };
 
 export function testPorts(start = 1_000_000): TestPorts {
   let elapsed = 0;
+  let wrongBy = 0;
   let due: { at: number; then: () => void }[] = [];
   const reached: Failpoint[] = [];
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
   };
   return {
-    clock: { now: () => EpochMs.parse(start + elapsed), monotonicMs: () => elapsed },
+    clock: { now: () => EpochMs.parse(start + elapsed + wrongBy), monotonicMs: () => elapsed },
     random: { fraction: () => 0.5, bytes: (count) => new Uint8Array(count) },
     timers: {
       after: (delayMs, then) => {
@@ -33,6 +36,9 @@ export function testPorts(start = 1_000_000): TestPorts {
     },
     reach: (point) => void reached.push(point),
     reached,
+    setClock: (byMs) => {
+      wrongBy += byMs;
+    },
     advance: async (ms) => {
       const end = elapsed + ms;
       await settle();
