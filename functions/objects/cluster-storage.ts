@@ -157,12 +157,9 @@ function addToTimeline(sql: Sql, entries: readonly Omit<TimelineEntry, 'seq'>[])
 }
 
 function readOutbox(sql: Sql, lane: LaneName, limit: number): OutboxRow[] {
-  const sizes = rowsOf(
-    sql,
-    SizeRow,
-    'SELECT id, octet_length(body) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ?',
-    ...[lane, limit],
-  );
+  // The limit, one of a few, is part of the text: SQLite would compile the statement anew each time it is given as a value.
+  const sized = `SELECT id, octet_length(body) AS bytes FROM outbox WHERE lane = ? ORDER BY id LIMIT ${limit}`;
+  const sizes = rowsOf(sql, SizeRow, sized, lane);
   const rows: OutboxRow[] = [];
   let bytes = 0;
   for (const { id, bytes: size } of sizes) {

@@ -134,13 +134,10 @@ function bySession(sql: Sql) {
 }
 
 function unsent(sql: Sql, session: string, limit: number, node: RelayNodeId | null, leads: boolean): Command[] {
-  const sizes = rowsOf(
-    sql,
-    SizeRow,
-    `SELECT command_id, octet_length(body) AS bytes FROM queue
-     WHERE session IS NOT ? AND (node_id = ? OR (node_id IS NULL AND ?)) ORDER BY id LIMIT ?`,
-    ...[session, node, Number(leads), limit],
-  );
+  // The limit, one of a few, is part of the text: SQLite would compile the statement anew each time it is given as a value.
+  const sized = `SELECT command_id, octet_length(body) AS bytes FROM queue
+     WHERE session IS NOT ? AND (node_id = ? OR (node_id IS NULL AND ?)) ORDER BY id LIMIT ${limit}`;
+  const sizes = rowsOf(sql, SizeRow, sized, session, node, Number(leads));
   const commands: Command[] = [];
   let bytes = 0;
   for (const row of sizes) {

@@ -1,6 +1,7 @@
 // What comes down the tunnel is judged here: known, fenced, superseded, too late, or to be run (C2–C8, G1, G2). Running is
 // in run-command.ts. Receipts go out only when the journal holds the commands.
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Command, CommandId, CommandOutcome, Verb } from '../../shared/command.ts';
 import { isMutation } from '../../shared/command.ts';
 import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
@@ -155,7 +156,7 @@ function judge(
   { command, bodyHash }: Taken,
 ): CommandOutcome | 'run' | 'again' | 'nothing' {
   const { scope } = identity;
-  const isOurs = command.gatewayId === identity.gatewayId && hashText(command.scope) === hashText(scope);
+  const isOurs = command.gatewayId === identity.gatewayId && isDeepStrictEqual(command.scope, scope);
   if (!isOurs) return failed({ code: 'SITE_FORBIDS', detail: 'the command is for another gateway or tenant' });
   const known = running.get(command.commandId) ?? journal.find(command.commandId);
   if (known !== undefined && known.bodyHash !== bodyHash)
@@ -255,10 +256,9 @@ function newerThan(running: ReadonlyMap<CommandId, Running>, command: Command): 
   return [...running.values()].some((run) => rivals(run.command, command) && isOlder(command, run.command));
 }
 
-const hashOf = (command: Command): string => hashText({ ...command });
-const hashText = (value: unknown): string =>
+const hashOf = (command: Command): string =>
   createHash('sha256')
-    .update(JSON.stringify(sorted(value)))
+    .update(JSON.stringify(sorted(command)))
     .digest('base64url');
 
 /** The same content gives the same text, in whatever order its fields came. */

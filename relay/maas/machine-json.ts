@@ -48,14 +48,16 @@ export const MachineAnswer = MachineFields.transform((fields, context): MachineF
 export const MachineListAnswer = z.array(MachineAnswer);
 
 function factsOf(fields: MachineFields, status: MachineStatus): MachineFacts {
-  const claim = Claim.safeParse(fields.owner_data?.[CLAIM_ANNOTATION]);
+  const annotation = fields.owner_data?.[CLAIM_ANNOTATION];
+  // Most machines have none, and an error made of that is thrown away.
+  const claim = annotation === undefined ? undefined : Claim.safeParse(annotation).data;
   return {
     systemId: fields.system_id,
     hostname: fields.hostname,
     fqdn: fields.fqdn,
     status,
     owner: fields.owner === '' ? null : fields.owner,
-    claim: claim.success ? claim.data : null,
+    claim: claim ?? null,
     zone: fields.zone.name,
     pool: fields.pool?.name ?? '',
     tags: fields.tag_names,
