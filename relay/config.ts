@@ -20,7 +20,7 @@ export type Config = {
   readonly enrolment: {
     readonly host: string;
     readonly port: number;
-    /** `host:port` as the machines reach it; empty: this host's addresses with the port. */
+    /** `host:port` as the machines reach it, a network or `interface:NAME` of this host; empty: this host's addresses. */
     readonly advertise: string[];
     /** A machine must speak from an address that MAAS gives it, as far as MAAS says. */
     readonly checkSource: boolean;
@@ -76,7 +76,13 @@ const HostPort = z.string().transform((text, context) => {
   return { host, port: Number(port) };
 });
 
-const Advertised = HostPort.transform(({ host, port }, context) => {
+const ADVERTISED_FORMS = 'is neither host:port nor a network such as 10.0.0.0/24 nor interface:NAME';
+
+const Advertised = z.string().transform((text, context) => {
+  if (/^interface:[^\s/]{1,15}$/.test(text) || z.cidrv4().safeParse(text).success) return text;
+  const parsed = HostPort.safeParse(text);
+  if (!parsed.success) return refuse(context, ADVERTISED_FORMS);
+  const { host, port } = parsed.data;
   if (port === 0 || host === '0.0.0.0' || host === '::')
     return refuse(context, 'must be an address that machines can reach');
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
@@ -89,6 +95,11 @@ const MaasEndpoint = z.string().transform((text, context) => {
 
 export const ENROLMENT_LISTEN = '0.0.0.0:8443';
 export const isEnrolmentPlace = (text: string): boolean => HostPort.safeParse(text).success;
+/** Null when it can be advertised, else why not. */
+export function advertisedFault(text: string): string | null {
+  const checked = Advertised.safeParse(text);
+  return checked.success ? null : (checked.error.issues[0]?.message ?? ADVERTISED_FORMS);
+}
 
 const ConfigFile = z.strictObject({
   stateDir: z.string().startsWith('/', 'must be an absolute path').default('/var/lib/slipway'),

@@ -1,10 +1,12 @@
 // `slipway-relay doctor`: looks at everything the relay needs and says what to do about what is missing. Changes nothing.
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { LoadedConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
 import { getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
 import { proxyFor, withoutCredentials } from './adapters/proxy.ts';
 import type { Config } from './config.ts';
+import { chooseAdvertised } from './enrolment/advertise.ts';
 import { GATEWAY_KEY_FILE, openGatewayKey } from './gateway-key.ts';
 import { IDENTITY_FILE, type Identity, readIdentity } from './identity.ts';
 import { JOURNAL_FILE } from './journal.ts';
@@ -48,6 +50,7 @@ export async function diagnose({ config, ca }: LoadedConfig): Promise<Check[]> {
     ...(await checkConsole(config, ca, known?.origin ?? config.console)),
     ...(await checkMaas(config, reading)),
     await checkEnrolment(config),
+    checkAdvertised(config),
   ];
 }
 
@@ -192,5 +195,22 @@ async function checkEnrolment({ enrolment }: Config): Promise<Check> {
     'enrolment port',
     `${where}: ${free.error}`,
     'Set SLIPWAY_ENROLMENT_LISTEN to an address and port of this host.',
+  );
+}
+
+/** What machines are told, in which order, and why; a relay that runs puts those first that are in machines' networks. */
+function checkAdvertised({ enrolment: { host, port, advertise } }: Config): Check {
+  const interfaces = networkInterfaces();
+  const order = { configured: advertise, listenHost: host, port, interfaces, machines: [] };
+  const { chosen, skipped } = chooseAdvertised(order);
+  const told = chosen.map(({ address, why }) => `${address} (${why})`);
+  const untold = skipped.map(({ address, why }) => `not ${address} (${why})`);
+  const detail = [...told, ...untold].join(', ');
+  if (chosen.length > 0) return pass('enrolment addresses', detail);
+  const todo = 'Set SLIPWAY_ENROLMENT_ADVERTISE to host:port, a network or interface:NAME that machines reach.';
+  return fail(
+    'enrolment addresses',
+    detail === '' ? 'machines are told none' : `machines are told none: ${detail}`,
+    todo,
   );
 }

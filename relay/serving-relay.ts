@@ -9,6 +9,7 @@ import { createOwnProgram } from './adapters/own-program.ts';
 import { makeClusterIdentity } from './bootstrap/cluster-identity.ts';
 import { createHandlers } from './commands/handlers.ts';
 import { isLoopback } from './config.ts';
+import { chooseAdvertised } from './enrolment/advertise.ts';
 import { type Ledger, openLedger } from './enrolment/ledger.ts';
 import { createMachineSources, type MachineSources } from './enrolment/machine-sources.ts';
 import type { RelayOffer } from './enrolment/relay-offer.ts';
@@ -31,8 +32,6 @@ import { RELAY_VERSION } from './version.ts';
 
 /** A machine asks again by itself; a held answer spares it the wait. Below what proxies and NAT keep idle. */
 const ENROLMENT_HOLD_MS = 20_000;
-/** As many as the tunnel carries. */
-const ADVERTISED_MAX = 16;
 /** For the last reports to leave. */
 const FAREWELL_MS = 300;
 
@@ -84,7 +83,9 @@ export async function startServing(parts: ServingParts): Promise<Result<ServingR
   };
   const relay = makeRelay(within);
   const enrolment = makeEnrolment(within, relay, (listening) => {
-    addresses = advertised(advertise, host, listening);
+    const order = { configured: advertise, listenHost: host, port: listening, interfaces: networkInterfaces() };
+    const { chosen } = chooseAdvertised({ ...order, machines: within.sources.addresses() });
+    addresses = chosen.map(({ address }) => address);
     status.changed();
   });
   const failure = await enrolment.start();
@@ -146,7 +147,7 @@ function makeRelay(within: Within): Relay {
         authorityPem: keyOf(keyring).authority.certPem,
         addresses: [...new Set([...within.addresses(), ...status.standing().peers])].map(hostAndPort),
       }),
-      ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period },
+      ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period, inventoried: sources.inventoried },
     }),
     transportFor: (trust) => createUndiciTransport({ trust, proxyUrl: null }).send,
     maasEndpoints: loaded.config.maasEndpoints,
@@ -194,17 +195,6 @@ function keyOf(keyring: Keyring): GatewayKey {
   const key = keyring.held();
   if (key === null) throw new Error('a relay without the gateway’s key was asked to deploy');
   return key;
-}
-
-/** As configured; else the address listened on, or every IPv4 address of this host. */
-function advertised(configured: readonly string[], host: string, port: number): readonly string[] {
-  if (configured.length > 0) return configured;
-  if (host !== '0.0.0.0' && host !== '::') return [`${host}:${port}`];
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ family, internal }) => family === 'IPv4' && !internal)
-    .map(({ address }) => `${address}:${port}`)
-    .slice(0, ADVERTISED_MAX);
 }
 
 function hostAndPort(text: string): { host: string; port: number } {

@@ -1,4 +1,5 @@
 // Every verb and who carries it out.
+import type { InventoryFacts } from '../../shared/inventory.ts';
 import { renderUserData } from '../bootstrap/render-user-data.ts';
 import type { Ledger } from '../enrolment/ledger.ts';
 import { makeToken } from '../enrolment/token.ts';
@@ -39,6 +40,8 @@ export type HandlerParts = {
   readonly makeIdentity: MakeIdentity;
   /** Absent: the gateway has this one relay, and its key never moves. */
   readonly keyring?: Keyring;
+  /** Hears each inventory that was read. */
+  readonly inventoried?: (inventory: InventoryFacts) => void;
   /** NodeStatus.period. Absent: the relay always leads. */
   readonly period?: () => number;
 };
@@ -48,7 +51,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
   const polls = createAccountPolls(ports, log, parts.period);
   return {
     'observe-account': observeAccount,
-    'observe-inventory': observeInventory,
+    'observe-inventory': observeInventory(parts.inventoried ?? (() => {})),
     'observe-cluster': createObserveCluster(polls, watchAccess(dial)),
     'ensure-identity': ensureIdentityMadeBy(makeIdentity),
     'ensure-address': ensureAddress,

@@ -156,6 +156,8 @@ test('doctor finds all well, and says what to do when the console is away', asyn
   expect(checks.map(({ name }: { name: string }) => name)).toEqual(
     expect.arrayContaining(['state folder', 'identity', 'journal', 'dns', 'console', 'clock', 'enrolment port']),
   );
+  const told = checks.find(({ name }: { name: string }) => name === 'enrolment addresses');
+  expect(told.detail).toMatch(/^127\.0\.0\.1:\d+ \(.*\)$/);
   await edge.stop();
   const away = await relay.command(['doctor']);
   expect([away.status, away.stdout]).toEqual([1, expect.stringMatching(/FAILED +console[\s\S]*→/)]);
