@@ -126,6 +126,12 @@ function serving(relay: Relay, enrolment: Enrolment, { ports, log, status }: Wit
   };
 }
 
+/** Where machines may enrol: here first if this relay leads, else where the others are. */
+function relaysOf({ addresses, status }: Within): readonly string[] {
+  const { leader, peers } = status.standing();
+  return [...new Set(leader ? [...addresses(), ...peers] : [...peers, ...addresses()])];
+}
+
 function makeRelay(within: Within): Relay {
   const { loaded, state, ports, log, turns, ledger, status, sources, codes, hooks } = within;
   const { identity, keyring } = state;
@@ -145,7 +151,7 @@ function makeRelay(within: Within): Relay {
       },
       site: () => ({
         authorityPem: keyOf(keyring).authority.certPem,
-        addresses: [...new Set([...within.addresses(), ...status.standing().peers])].map(hostAndPort),
+        addresses: relaysOf(within).map(hostAndPort),
       }),
       ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period, inventoried: sources.inventoried },
     }),
@@ -173,6 +179,7 @@ function makeEnrolment(within: Within, relay: Relay, lookAtAddresses: (listening
       addressesOf: checkSource && !isLoopback(host) ? sources.addressesOf : () => null,
       // A standby gets no turns: it says so at once, and the machine asks the next relay.
       holdMs: () => (status.standing().leader ? ENROLMENT_HOLD_MS : 0),
+      relays: () => relaysOf(within),
       offer: offerOf(within),
       site: siteSlots(loaded),
     },
@@ -183,7 +190,8 @@ function makeEnrolment(within: Within, relay: Relay, lookAtAddresses: (listening
 function offerOf({ loaded, state, mainFile, codes, addresses }: Within): RelayOffer {
   return {
     mintPairingCode: codes.mint,
-    settingsFor: (nodeAddress) => renderNodeSettings(loaded, state.identity, nodeAddress),
+    settingsFor: (nodeAddress, virtualAddress) =>
+      renderNodeSettings(loaded, state.identity, nodeAddress, virtualAddress),
     authorityPem: () => keyOf(state.keyring).authority.certPem,
     addresses,
     program: createOwnProgram(mainFile),

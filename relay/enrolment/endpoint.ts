@@ -5,6 +5,7 @@
 //   serve.ts                 HTTPS and its bounds              fill-document.ts  secrets and facts put in
 //   endpoint-certificate.ts  what machines pin                 ledger.ts         who came from where, who has its document
 //   relay-offer.ts           for the machines of the gateway's own: program, settings and pairing code of their relays
+//   relays-told.ts           where the gateway's relays are now, for machines that were deployed before
 //   site-slots.ts            proxy and authorities of the site, for every machine
 import type { Claim } from '../../shared/claim.ts';
 import { parseClaim } from '../../shared/claim.ts';
@@ -20,6 +21,7 @@ import type { Ledger, LedgerEntry } from './ledger.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { redactLog } from './redact-log.ts';
 import { type Program, type RelayOffer, relaySlots } from './relay-offer.ts';
+import { relaysTold } from './relays-told.ts';
 import { type Route, routeOf } from './route.ts';
 import { NO_SITE_SLOTS, type SiteSlots } from './site-slots.ts';
 import { type Enrolment, readToken } from './token.ts';
@@ -38,6 +40,8 @@ export type EndpointOptions = {
   readonly addressesOf: (systemId: SystemId) => readonly string[] | null;
   /** How long a machine is kept waiting for its turn. A standby relay, which gets no turns, answers at once. */
   readonly holdMs: () => number;
+  /** `host:port` of this relay and the gateway's others. Absent: machines are told nothing of them. */
+  readonly relays?: () => readonly string[];
   /** Absent: no machine of a gateway's own can be served. */
   readonly offer?: RelayOffer;
   /** Absent: the site has neither proxy nor authorities of its own. */
@@ -63,6 +67,8 @@ export type MachineAnswer = {
   readonly contentType?: string;
   /** Instead of a body: this is streamed. */
   readonly program?: Program;
+  /** Where the gateway's relays serve now, as the header has it. */
+  readonly relays?: string;
 };
 
 /** Reports arrive late when the relay was away; a token is good for them and for the program an hour longer, and for nothing else. */
@@ -98,7 +104,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       options.log.warn('enrolment-refused', { source: request.source, path: request.path, why: admitted.body ?? '' });
       return admitted;
     }
-    return answer(options, request, route, admitted, { reports, told });
+    const answered = await answer(options, request, route, admitted, { reports, told });
+    const relays = relaysTold(options.relays?.() ?? []);
+    return relays === '' ? answered : { ...answered, relays };
   };
 }
 
@@ -190,7 +198,13 @@ async function bootstrap(
     return NO_CONTENT;
   }
   const { document, identity, systemId, mintJoinToken } = turn;
-  const machine = { claim: turn.claim, address: nodeInterface.address, reached: request.destination ?? '' };
+  const { virtualAddress } = turn;
+  const machine = {
+    claim: turn.claim,
+    address: nodeInterface.address,
+    virtualAddress,
+    reached: request.destination ?? '',
+  };
   const filled = await turns.filled(turn, ports.clock.now(), () =>
     fillDocument(document, {
       ...{ identity, systemId, nodeInterface, mintJoinToken, site: options.site ?? NO_SITE_SLOTS },

@@ -23,8 +23,8 @@ export type Program = {
 export type RelayOffer = {
   /** A code that the edge knows for the relay of this claim. */
   readonly mintPairingCode: (claim: Claim) => Tried<PairingCode>;
-  /** The text of the settings file for a machine with this address. */
-  readonly settingsFor: (nodeAddress: string) => string;
+  /** The text of the settings file for a machine with this address, of a gateway with this virtual one. */
+  readonly settingsFor: (nodeAddress: string, virtualAddress: string) => string;
   readonly authorityPem: () => string;
   /** `host:port` where machines reach this relay. */
   readonly addresses: () => readonly string[];
@@ -56,10 +56,18 @@ export function namesRelay(document: BootstrapDocument): boolean {
   return SECRETS.some((name) => secrets.has(name)) || FACTS.some((name) => facts.has(name));
 }
 
-/** @param reached the address at which the machine found this relay */
+/**
+ * @param machine `reached` is the address at which it found this relay. The virtual address may be another relay's by the time
+ *   the program is fetched, with another program: the first of our own is given instead
+ */
 export async function relaySlots(
   offer: RelayOffer,
-  machine: { readonly claim: Claim; readonly address: string; readonly reached: string },
+  machine: {
+    readonly claim: Claim;
+    readonly address: string;
+    readonly virtualAddress: string;
+    readonly reached: string;
+  },
 ): Tried<RelaySlots> {
   const program = await offer.program();
   if (!program.ok) return program;
@@ -68,8 +76,8 @@ export async function relaySlots(
   if (!code.ok) return code;
   return ok({
     'relay-pairing-code': code.value,
-    'relay-settings': offer.settingsFor(machine.address),
-    'relay-origin': `https://${addressFor(offer.addresses(), machine.reached)}`,
+    'relay-settings': offer.settingsFor(machine.address, machine.virtualAddress),
+    'relay-origin': `https://${addressFor(offer.addresses(), machine)}`,
     'relay-authority': offer.authorityPem(),
     'relay-program-sha256': program.value.sha256,
     'relay-program-architecture': program.value.architecture,
@@ -77,6 +85,10 @@ export async function relaySlots(
 }
 
 /** The machine has just reached one of our addresses; behind translation it is none that we know. */
-function addressFor(addresses: readonly string[], reached: string): string {
-  return addresses.find((address) => address.startsWith(`${reached}:`)) ?? addresses[0] ?? '';
+function addressFor(
+  addresses: readonly string[],
+  { reached, virtualAddress }: { readonly reached: string; readonly virtualAddress: string },
+): string {
+  const own = addresses.filter((address) => !address.startsWith(`${virtualAddress}:`));
+  return own.find((address) => address.startsWith(`${reached}:`)) ?? own[0] ?? '';
 }

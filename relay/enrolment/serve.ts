@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { RELAYS_HEADER } from '../../shared/enrolment.ts';
 import type { Result } from '../../shared/result.ts';
 import { err, ok } from '../../shared/result.ts';
 import type { KeyAndCertificate } from '../bootstrap/certificate-authority.ts';
@@ -140,6 +141,7 @@ function send(response: ServerResponse, answer: MachineAnswer): void {
   response.writeHead(answer.status, {
     'cache-control': 'no-store',
     ...(answer.body === undefined ? {} : { 'content-type': answer.contentType ?? 'text/plain' }),
+    ...(answer.relays === undefined ? {} : { [RELAYS_HEADER]: answer.relays }),
     ...(answer.status === 413 ? { connection: 'close' } : {}),
   });
   response.end(answer.body);

@@ -24,11 +24,16 @@ const NodeSettings = z.strictObject({
 });
 export type NodeSettings = z.infer<typeof NodeSettings>;
 
-/** What holds for this relay holds for that one, but for its own address. @param nodeAddress in the nodes' subnet */
+/**
+ * What holds for this relay holds for that one, but for its own addresses.
+ * @param nodeAddress in the nodes' subnet
+ * @param virtualAddress of the gateway's control plane: on one of its nodes at a time, and each of them listens there
+ */
 export function renderNodeSettings(
   { config, siteAuthorities }: Pick<LoadedConfig, 'config' | 'siteAuthorities'>,
   { origin, scope, gatewayId }: Pick<Identity, 'origin' | 'scope' | 'gatewayId'>,
   nodeAddress: string,
+  virtualAddress: string,
 ): string {
   const settings: NodeSettings = {
     v: 1,
@@ -38,8 +43,9 @@ export function renderNodeSettings(
     proxy: config.proxy,
     enrolment: {
       listen: `0.0.0.0:${ENROLMENT_PORT}`,
-      // Not every address: a Kubernetes node has bridges and a virtual address, which lead elsewhere.
-      advertise: [`${nodeAddress}:${ENROLMENT_PORT}`],
+      // Not every address: a Kubernetes node has bridges, which lead elsewhere. Its own first, since who is told of it leads;
+      // the virtual one stays when the machines are replaced, one after another, while others are being deployed.
+      advertise: [nodeAddress, virtualAddress].map((address) => `${address}:${ENROLMENT_PORT}`),
       checkSource: config.enrolment.checkSource,
     },
     maasEndpoints: config.maasEndpoints,

@@ -139,7 +139,9 @@ export type EnrolmentBench = {
 export async function startBench(
   given: {
     readonly files?: Map<string, Uint8Array>;
+    readonly host?: string;
     readonly port?: number;
+    readonly relays?: () => readonly string[];
     readonly addresses?: readonly string[] | null;
     readonly isActive?: boolean;
     readonly offer?: RelayOffer;
@@ -163,11 +165,13 @@ export async function startBench(
     emit: (_cluster, fact) => facts.push(fact),
     addressesOf: () => given.addresses ?? null,
     holdMs: () => (given.isActive === false ? 0 : 20_000),
+    ...(given.relays === undefined ? {} : { relays: given.relays }),
     ...(given.offer === undefined ? {} : { offer: given.offer }),
     ...(given.site === undefined ? {} : { site: given.site }),
   });
   const { authorityPem, endpoint: served } = certificate.value;
-  const listen = { host: '127.0.0.1', port: given.port ?? 0, certificate: served, log };
+  const host = given.host ?? '127.0.0.1';
+  const listen = { host, port: given.port ?? 0, certificate: served, log };
   const server = await serveEnrolment(listen, endpoint);
   if (!server.ok) throw new Error(server.error.detail);
   const { port, close } = server.value;
@@ -178,7 +182,7 @@ export async function startBench(
     userDataFor: (order) =>
       renderUserData({
         ...order,
-        relayAddresses: [{ host: '127.0.0.1', port }],
+        relayAddresses: [{ host, port }],
         enrolmentCaPem: authorityPem,
         token: makeToken(KEY, order),
       }),
