@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { load as parseYaml } from 'js-yaml';
 import { z } from 'zod';
 import { err, ok, type Result } from '../shared/result.ts';
+import { AUTHORITY_NUMBER_MAX } from './enrolment/authority-number.ts';
 import { LOG_LEVELS, type LogLevel, reasonOf } from './log.ts';
 import { normaliseEndpoint } from './maas/endpoint.ts';
 
@@ -22,6 +23,8 @@ export type Config = {
     readonly port: number;
     /** `host:port` as the machines reach it, a network or `interface:NAME` of this host; empty: this host's addresses. */
     readonly advertise: string[];
+    /** Number of the authority that machines are given to pin (E3). */
+    readonly authority: number;
     /** A machine must speak from an address that MAAS gives it, as far as MAAS says. */
     readonly checkSource: boolean;
   };
@@ -42,6 +45,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'SLIPWAY_CA_FILE', path: ['caFile'] },
   { name: 'SLIPWAY_ENROLMENT_LISTEN', path: ['enrolment', 'listen'] },
   { name: 'SLIPWAY_ENROLMENT_ADVERTISE', path: ['enrolment', 'advertise'], list: true },
+  { name: 'SLIPWAY_ENROLMENT_AUTHORITY', path: ['enrolment', 'authority'] },
   { name: 'SLIPWAY_ENROLMENT_CHECK_SOURCE', path: ['enrolment', 'checkSource'] },
   { name: 'SLIPWAY_MAAS_ENDPOINTS', path: ['maasEndpoints'], list: true },
   { name: 'SLIPWAY_LOG_LEVEL', path: ['logLevel'] },
@@ -93,6 +97,8 @@ const MaasEndpoint = z.string().transform((text, context) => {
   return endpoint.ok ? endpoint.value : refuse(context, endpoint.error.detail);
 });
 
+const NO_AUTHORITY = `is not a number from 0 to ${AUTHORITY_NUMBER_MAX}`;
+
 export const ENROLMENT_LISTEN = '0.0.0.0:8443';
 export const isEnrolmentPlace = (text: string): boolean => HostPort.safeParse(text).success;
 /** Null when it can be advertised, else why not. */
@@ -109,6 +115,12 @@ const ConfigFile = z.strictObject({
     .strictObject({
       listen: HostPort.prefault(ENROLMENT_LISTEN),
       advertise: z.array(Advertised).max(16).default([]),
+      authority: z.coerce
+        .number(NO_AUTHORITY)
+        .int(NO_AUTHORITY)
+        .min(0, NO_AUTHORITY)
+        .max(AUTHORITY_NUMBER_MAX, NO_AUTHORITY)
+        .default(0),
       checkSource: z
         .union(
           [z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')],
@@ -143,10 +155,13 @@ export function readConfig(file: string | null, environment: Environment): Resul
       })),
     );
   }
-  const { enrolment, ...rest } = checked.data;
+  const {
+    enrolment: { listen, ...enrolment },
+    ...rest
+  } = checked.data;
   return ok({
     ...rest,
-    enrolment: { ...enrolment.listen, advertise: enrolment.advertise, checkSource: enrolment.checkSource },
+    enrolment: { ...listen, ...enrolment },
   });
 }
 

@@ -23,6 +23,7 @@ Settings are read from the file and then from the environment, which wins:
   SLIPWAY_ENROLMENT_LISTEN     host:port where machines enrol (default 0.0.0.0:8443)
   SLIPWAY_ENROLMENT_ADVERTISE  where machines reach it: host:port, a network of this host or interface:NAME; commas between
                                (default: this host's IPv4 addresses)
+  SLIPWAY_ENROLMENT_AUTHORITY  0 to 99: the authority that machines deployed from now on pin (default 0)
   SLIPWAY_ENROLMENT_CHECK_SOURCE   false where addresses are translated between machines and relay (default true)
   SLIPWAY_MAAS_ENDPOINTS       the only MAAS endpoints commands may name, comma-separated (default: all)
   SLIPWAY_LOG_LEVEL            debug, info, warn or error (default info)
@@ -54,8 +55,8 @@ Exit status: 0 ended as asked; 1 could not start, the reason and what to do are 
 
 export const DOCTOR_HELP = `Usage: slipway-relay doctor [--json]
 
-Checks state folder, identity, gateway key, journal, clock, DNS, proxy, console, MAAS, the enrolment port and the addresses machines
-are told, and says what to do about each that fails. Changes nothing; may run beside a relay that serves.
+Checks state folder, identity, gateway key, journal, clock, DNS, proxy, console, MAAS, the enrolment port, the addresses machines are
+told and the certificate they are shown, and says what to do about each that fails. Changes nothing; may run beside a relay that serves.
 
   --json   print the checks as one line of JSON
 

@@ -10,11 +10,14 @@ import { makeClusterIdentity } from './bootstrap/cluster-identity.ts';
 import { createHandlers } from './commands/handlers.ts';
 import { isLoopback } from './config.ts';
 import { chooseAdvertised } from './enrolment/advertise.ts';
+import { authorityNumberOf, serverNameOf } from './enrolment/authority-number.ts';
+import type { Certificates } from './enrolment/certificates.ts';
+import type { EndpointCertificate } from './enrolment/endpoint-certificate.ts';
 import { type Ledger, openLedger } from './enrolment/ledger.ts';
 import { createMachineSources, type MachineSources } from './enrolment/machine-sources.ts';
 import type { RelayOffer } from './enrolment/relay-offer.ts';
 import { siteSlots } from './enrolment/site-slots.ts';
-import { createEnrolment, type Enrolment } from './enrolment/start.ts';
+import { createEnrolment, type Enrolment, type EnrolmentParts } from './enrolment/start.ts';
 import { createTurns, type Turns } from './enrolment/turns.ts';
 import type { GatewayKey } from './gateway-key.ts';
 import { renderNodeSettings } from './install/node-settings.ts';
@@ -62,7 +65,11 @@ type Within = ServingParts & {
   readonly codes: PairingCodes;
   /** Where machines reach this node. */
   readonly addresses: () => readonly string[];
+  /** What the endpoint serves with; null while the gateway's key is not held. */
+  readonly served: () => Served | null;
 };
+
+type Served = { readonly certificate: EndpointCertificate; readonly certificates: Certificates };
 
 /** Resolves when machines can enrol and the tunnel is being dialled. */
 export async function startServing(parts: ServingParts): Promise<Result<ServingRelay, StartFailure>> {
@@ -70,6 +77,7 @@ export async function startServing(parts: ServingParts): Promise<Result<ServingR
   const { identity, keyring } = state;
   const { host, advertise } = loaded.config.enrolment;
   let addresses: readonly string[] = [];
+  let served: Served | null = null;
   const ownStatus = () => ({ sealingKey: keyring.held()?.sealingKey ?? null, addresses: [...addresses] });
   const status = createNodeStatus(ownStatus, ports.clock, log);
   const within: Within = {
@@ -80,9 +88,11 @@ export async function startServing(parts: ServingParts): Promise<Result<ServingR
     sources: createMachineSources(),
     codes: createPairingCodes(identity.commandKey, ports),
     addresses: () => addresses,
+    served: () => served,
   };
   const relay = makeRelay(within);
-  const enrolment = makeEnrolment(within, relay, (listening) => {
+  const enrolment = makeEnrolment(within, relay, (listening, certificate, certificates) => {
+    served = { certificate, certificates };
     const order = { configured: advertise, listenHost: host, port: listening, interfaces: networkInterfaces() };
     const { chosen } = chooseAdvertised({ ...order, machines: within.sources.addresses() });
     addresses = chosen.map(({ address }) => address);
@@ -150,7 +160,8 @@ function makeRelay(within: Within): Relay {
         return keyOf(keyring).enrolmentKey;
       },
       site: () => ({
-        authorityPem: keyOf(keyring).authority.certPem,
+        authorityPem: servedBy(within).certificate.authorityPem,
+        serverName: serverNameOf(loaded.config.enrolment.authority),
         addresses: relaysOf(within).map(hostAndPort),
       }),
       ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period, inventoried: sources.inventoried },
@@ -169,12 +180,12 @@ function makeRelay(within: Within): Relay {
   });
 }
 
-function makeEnrolment(within: Within, relay: Relay, lookAtAddresses: (listening: number) => void): Enrolment {
+function makeEnrolment(within: Within, relay: Relay, serves: EnrolmentParts['serves']): Enrolment {
   const { loaded, state, ports, log, turns, ledger, status, sources } = within;
-  const { host, port, checkSource } = loaded.config.enrolment;
+  const { host, port, checkSource, authority } = loaded.config.enrolment;
   return createEnrolment(
     {
-      ...{ ledger, turns, ports, log, disk: state.disk, host, port, emit: relay.emit, lookAtAddresses },
+      ...{ ledger, turns, ports, log, disk: state.disk, host, port, emit: relay.emit, authority, serves },
       // All machines of a lab on this host speak from it.
       addressesOf: checkSource && !isLoopback(host) ? sources.addressesOf : () => null,
       // A standby gets no turns: it says so at once, and the machine asks the next relay.
@@ -187,12 +198,14 @@ function makeEnrolment(within: Within, relay: Relay, lookAtAddresses: (listening
   );
 }
 
-function offerOf({ loaded, state, mainFile, codes, addresses }: Within): RelayOffer {
+function offerOf(within: Within): RelayOffer {
+  const { loaded, state, mainFile, codes, addresses } = within;
   return {
     mintPairingCode: codes.mint,
     settingsFor: (nodeAddress, virtualAddress) =>
       renderNodeSettings(loaded, state.identity, nodeAddress, virtualAddress),
-    authorityPem: () => keyOf(state.keyring).authority.certPem,
+    authorityPem: async (serverName) =>
+      (await servedBy(within).certificates.under(authorityNumberOf(serverName) ?? 0)).authorityPem,
     addresses,
     program: createOwnProgram(mainFile),
   };
@@ -203,6 +216,12 @@ function keyOf(keyring: Keyring): GatewayKey {
   const key = keyring.held();
   if (key === null) throw new Error('a relay without the gateway’s key was asked to deploy');
   return key;
+}
+
+function servedBy({ served }: Within): Served {
+  const serving = served();
+  if (serving === null) throw new Error('a relay that serves no machines was asked to deploy one');
+  return serving;
 }
 
 function hostAndPort(text: string): { host: string; port: number } {

@@ -25,6 +25,8 @@ import { ensureNodeRemoved } from './nodes.ts';
 /** What machines are told about this relay. May change while it runs. */
 export type EnrolmentSite = {
   readonly authorityPem: string;
+  /** What a machine that pins this authority checks. */
+  readonly serverName: string;
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
 };
 
@@ -59,10 +61,10 @@ export function createHandlers(parts: HandlerParts): Handlers {
     ...createMachineHandlers({
       touched: polls.touched,
       userDataFor: (order) => {
-        const { authorityPem, addresses } = site();
+        const { authorityPem, serverName, addresses } = site();
         const token = makeToken(parts.enrolmentKey, order);
-        const text = renderUserData({ ...order, relayAddresses: addresses, enrolmentCaPem: authorityPem, token });
-        return Buffer.from(text);
+        const pinned = { enrolmentCaPem: authorityPem, serverName };
+        return Buffer.from(renderUserData({ ...order, ...pinned, relayAddresses: addresses, token }));
       },
     }),
     'ensure-bootstrap': ensureBootstrap({ turns, ledger, dial }),

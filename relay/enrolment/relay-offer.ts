@@ -25,7 +25,8 @@ export type RelayOffer = {
   readonly mintPairingCode: (claim: Claim) => Tried<PairingCode>;
   /** The text of the settings file for a machine with this address, of a gateway with this virtual one. */
   readonly settingsFor: (nodeAddress: string, virtualAddress: string) => string;
-  readonly authorityPem: () => string;
+  /** The authority that a machine pins which checks this name. */
+  readonly authorityPem: (serverName: string) => Promise<string>;
   /** `host:port` where machines reach this relay. */
   readonly addresses: () => readonly string[];
   /** Read once. */
@@ -67,6 +68,7 @@ export async function relaySlots(
     readonly address: string;
     readonly virtualAddress: string;
     readonly reached: string;
+    readonly serverName: string;
   },
 ): Tried<RelaySlots> {
   const program = await offer.program();
@@ -78,7 +80,7 @@ export async function relaySlots(
     'relay-pairing-code': code.value,
     'relay-settings': offer.settingsFor(machine.address, machine.virtualAddress),
     'relay-origin': `https://${addressFor(offer.addresses(), machine)}`,
-    'relay-authority': offer.authorityPem(),
+    'relay-authority': await offer.authorityPem(machine.serverName),
     'relay-program-sha256': program.value.sha256,
     'relay-program-architecture': program.value.architecture,
   });

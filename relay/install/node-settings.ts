@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { objectName } from '../../shared/ids.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { LoadedConfig } from '../adapters/load-config.ts';
+import { AUTHORITY_NUMBER_MAX } from '../enrolment/authority-number.ts';
 import type { Identity } from '../identity.ts';
 import { LOG_LEVELS } from '../log.ts';
 
@@ -18,7 +19,13 @@ const NodeSettings = z.strictObject({
   /** Further authorities for console and proxy, as PEM. */
   siteAuthorities: z.string().nullable(),
   proxy: z.strictObject({ https: z.string().nullable(), http: z.string().nullable(), no: z.array(z.string()) }),
-  enrolment: z.strictObject({ listen: z.string(), advertise: z.array(z.string()), checkSource: z.boolean() }),
+  enrolment: z.strictObject({
+    listen: z.string(),
+    advertise: z.array(z.string()),
+    checkSource: z.boolean(),
+    /** Left out while it is 0. */
+    authority: z.int().min(1).max(AUTHORITY_NUMBER_MAX).optional(),
+  }),
   maasEndpoints: z.array(z.string()).nullable(),
   logLevel: z.enum(LOG_LEVELS),
 });
@@ -47,6 +54,7 @@ export function renderNodeSettings(
       // the virtual one stays when the machines are replaced, one after another, while others are being deployed.
       advertise: [nodeAddress, virtualAddress].map((address) => `${address}:${ENROLMENT_PORT}`),
       checkSource: config.enrolment.checkSource,
+      ...(config.enrolment.authority === 0 ? {} : { authority: config.enrolment.authority }),
     },
     maasEndpoints: config.maasEndpoints,
     logLevel: config.logLevel,

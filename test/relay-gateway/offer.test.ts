@@ -55,7 +55,7 @@ function offerOf(book: Book): RelayOffer {
       return book.codeTaken ? ok(CODE) : err({ detail: 'not taken' });
     },
     settingsFor: (address, virtual) => `settings for ${address} and ${virtual}`,
-    authorityPem: () => 'the authority',
+    authorityPem: async (serverName) => `the authority of ${serverName}`,
     addresses: () => ['10.0.0.9:8443', '127.0.0.1:8443'],
     program: async () => {
       book.read += 1;
@@ -87,7 +87,11 @@ test('[I3] the document is handed out only with a code that the edge knows; a se
   expect([first.status, again.text]).toEqual([200, first.text]);
   expect(book.minted).toEqual([CLAIM, CLAIM]);
   const { files, steps } = FilledDocument.parse(JSON.parse(first.text));
-  expect(files.map(({ content }) => content)).toEqual([CODE, 'settings for 127.0.0.1 and 10.0.0.100', 'the authority']);
+  expect(files.map(({ content }) => content)).toEqual([
+    CODE,
+    'settings for 127.0.0.1 and 10.0.0.100',
+    'the authority of enrolment.slipway.internal',
+  ]);
   // The address the machine has just come to, not the first of the list.
   expect(steps[0]?.script).toBe(`https://127.0.0.1:8443 ${SHA256} x86_64`);
 });
