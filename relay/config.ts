@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { load as parseYaml } from 'js-yaml';
 import { z } from 'zod';
 import { err, ok, type Result } from '../shared/result.ts';
-import { AUTHORITY_NUMBER_MAX } from './enrolment/authority-number.ts';
 import { LOG_LEVELS, type LogLevel, reasonOf } from './log.ts';
 import { normaliseEndpoint } from './maas/endpoint.ts';
 
@@ -54,6 +53,8 @@ const SETTINGS: readonly Setting[] = [
   { name: 'NO_PROXY', path: ['proxy', 'no'], list: true },
 ];
 
+export const SETTING_NAMES: readonly string[] = SETTINGS.map(({ name }) => name);
+
 const Origin = z.string().transform((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !/^https?:$/.test(url.protocol))
@@ -97,6 +98,8 @@ const MaasEndpoint = z.string().transform((text, context) => {
   return endpoint.ok ? endpoint.value : refuse(context, endpoint.error.detail);
 });
 
+/** As many as enrolment/authority-number.ts has names for. */
+export const AUTHORITY_NUMBER_MAX = 99;
 const NO_AUTHORITY = `is not a number from 0 to ${AUTHORITY_NUMBER_MAX}`;
 
 export const ENROLMENT_LISTEN = '0.0.0.0:8443';

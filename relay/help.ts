@@ -100,7 +100,8 @@ and removes that when it is done.
 Environment: SLIPWAY_API_KEY (makes the gateway, and with --host its default cloud account; never written),
 SLIPWAY_PASSPHRASE, SLIPWAY_CONSOLE (suggested by -o), SLIPWAY_CA_FILE, SLIPWAY_HOST_DIR (what --out is called outside the
 container), SLIPWAY_ENROLMENT_LISTEN and SLIPWAY_ENROLMENT_ADVERTISE (where machines reach this host meanwhile; they win
-over enrolment in pcg.yaml).
+over enrolment in pcg.yaml). SLIPWAY_ENROLMENT_AUTHORITY, SLIPWAY_ENROLMENT_CHECK_SOURCE, SLIPWAY_MAAS_ENDPOINTS and
+SLIPWAY_LOG_LEVEL count too, and go on to the relays of its machines.
 
 Exit status: 0 done, or all checks well; 1 something is wrong, all of it is printed with what to do; 2 wrong use;
 130 interrupted: nothing is lost, the same command carries on.

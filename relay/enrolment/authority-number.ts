@@ -7,9 +7,6 @@ import { type KeyAndCertificate, makeAuthorityFrom } from '../bootstrap/certific
 import type { GatewayKey } from '../gateway-key.ts';
 import { validityOfAuthority } from './endpoint-certificate.ts';
 
-/** A stranger's handshake may make a relay make any of them, once. */
-export const AUTHORITY_NUMBER_MAX = 99;
-
 /** Not in any DNS. */
 const SERVER_NAME = 'enrolment.slipway.internal';
 const SEED_BYTES = 48;
@@ -17,7 +14,7 @@ const SEED_BYTES = 48;
 /** The name in the endpoint's certificate under this authority, whatever address it is reached at. */
 export const serverNameOf = (number: number): string => (number === 0 ? SERVER_NAME : `a${number}.${SERVER_NAME}`);
 
-/** Null for a name that is none of ours. */
+/** Null for a name that is none of ours: a stranger's handshake may make a relay make 99 authorities, each once. */
 export function authorityNumberOf(serverName: string): number | null {
   if (serverName === SERVER_NAME) return 0;
   const [, digits] = /^a([1-9]\d?)\.(.*)$/.exec(serverName) ?? [];

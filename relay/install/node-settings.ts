@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { objectName } from '../../shared/ids.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { LoadedConfig } from '../adapters/load-config.ts';
-import { AUTHORITY_NUMBER_MAX } from '../enrolment/authority-number.ts';
+import { AUTHORITY_NUMBER_MAX } from '../config.ts';
 import type { Identity } from '../identity.ts';
 import { LOG_LEVELS } from '../log.ts';
 
