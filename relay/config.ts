@@ -20,8 +20,10 @@ export type Config = {
   readonly enrolment: {
     readonly host: string;
     readonly port: number;
-    /** `host:port` as the machines reach it; empty: this host's addresses with the port. */
+    /** `host:port` as the machines reach it, a network or `interface:NAME` of this host; empty: this host's addresses. */
     readonly advertise: string[];
+    /** Number of the authority that machines are given to pin (E3). */
+    readonly authority: number;
     /** A machine must speak from an address that MAAS gives it, as far as MAAS says. */
     readonly checkSource: boolean;
   };
@@ -42,6 +44,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'SLIPWAY_CA_FILE', path: ['caFile'] },
   { name: 'SLIPWAY_ENROLMENT_LISTEN', path: ['enrolment', 'listen'] },
   { name: 'SLIPWAY_ENROLMENT_ADVERTISE', path: ['enrolment', 'advertise'], list: true },
+  { name: 'SLIPWAY_ENROLMENT_AUTHORITY', path: ['enrolment', 'authority'] },
   { name: 'SLIPWAY_ENROLMENT_CHECK_SOURCE', path: ['enrolment', 'checkSource'] },
   { name: 'SLIPWAY_MAAS_ENDPOINTS', path: ['maasEndpoints'], list: true },
   { name: 'SLIPWAY_LOG_LEVEL', path: ['logLevel'] },
@@ -49,6 +52,8 @@ const SETTINGS: readonly Setting[] = [
   { name: 'HTTP_PROXY', path: ['proxy', 'http'] },
   { name: 'NO_PROXY', path: ['proxy', 'no'], list: true },
 ];
+
+export const SETTING_NAMES: readonly string[] = SETTINGS.map(({ name }) => name);
 
 const Origin = z.string().transform((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : null;
@@ -76,7 +81,13 @@ const HostPort = z.string().transform((text, context) => {
   return { host, port: Number(port) };
 });
 
-const Advertised = HostPort.transform(({ host, port }, context) => {
+const ADVERTISED_FORMS = 'is neither host:port nor a network such as 10.0.0.0/24 nor interface:NAME';
+
+const Advertised = z.string().transform((text, context) => {
+  if (/^interface:[^\s/]{1,15}$/.test(text) || z.cidrv4().safeParse(text).success) return text;
+  const parsed = HostPort.safeParse(text);
+  if (!parsed.success) return refuse(context, ADVERTISED_FORMS);
+  const { host, port } = parsed.data;
   if (port === 0 || host === '0.0.0.0' || host === '::')
     return refuse(context, 'must be an address that machines can reach');
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
@@ -87,8 +98,17 @@ const MaasEndpoint = z.string().transform((text, context) => {
   return endpoint.ok ? endpoint.value : refuse(context, endpoint.error.detail);
 });
 
+/** As many as enrolment/authority-number.ts has names for. */
+export const AUTHORITY_NUMBER_MAX = 99;
+const NO_AUTHORITY = `is not a number from 0 to ${AUTHORITY_NUMBER_MAX}`;
+
 export const ENROLMENT_LISTEN = '0.0.0.0:8443';
 export const isEnrolmentPlace = (text: string): boolean => HostPort.safeParse(text).success;
+/** Null when it can be advertised, else why not. */
+export function advertisedFault(text: string): string | null {
+  const checked = Advertised.safeParse(text);
+  return checked.success ? null : (checked.error.issues[0]?.message ?? ADVERTISED_FORMS);
+}
 
 const ConfigFile = z.strictObject({
   stateDir: z.string().startsWith('/', 'must be an absolute path').default('/var/lib/slipway'),
@@ -98,6 +118,12 @@ const ConfigFile = z.strictObject({
     .strictObject({
       listen: HostPort.prefault(ENROLMENT_LISTEN),
       advertise: z.array(Advertised).max(16).default([]),
+      authority: z.coerce
+        .number(NO_AUTHORITY)
+        .int(NO_AUTHORITY)
+        .min(0, NO_AUTHORITY)
+        .max(AUTHORITY_NUMBER_MAX, NO_AUTHORITY)
+        .default(0),
       checkSource: z
         .union(
           [z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')],
@@ -132,10 +158,13 @@ export function readConfig(file: string | null, environment: Environment): Resul
       })),
     );
   }
-  const { enrolment, ...rest } = checked.data;
+  const {
+    enrolment: { listen, ...enrolment },
+    ...rest
+  } = checked.data;
   return ok({
     ...rest,
-    enrolment: { ...enrolment.listen, advertise: enrolment.advertise, checkSource: enrolment.checkSource },
+    enrolment: { ...listen, ...enrolment },
   });
 }
 

@@ -1,10 +1,15 @@
 // `slipway-relay doctor`: looks at everything the relay needs and says what to do about what is missing. Changes nothing.
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import type { EpochMs } from '../shared/ids.ts';
 import type { LoadedConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
+import { wallClock } from './adapters/node-ports.ts';
 import { getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
 import { proxyFor, withoutCredentials } from './adapters/proxy.ts';
 import type { Config } from './config.ts';
+import { chooseAdvertised } from './enrolment/advertise.ts';
+import { keptCertificate } from './enrolment/endpoint-certificate.ts';
 import { GATEWAY_KEY_FILE, openGatewayKey } from './gateway-key.ts';
 import { IDENTITY_FILE, type Identity, readIdentity } from './identity.ts';
 import { JOURNAL_FILE } from './journal.ts';
@@ -48,6 +53,8 @@ export async function diagnose({ config, ca }: LoadedConfig): Promise<Check[]> {
     ...(await checkConsole(config, ca, known?.origin ?? config.console)),
     ...(await checkMaas(config, reading)),
     await checkEnrolment(config),
+    checkAdvertised(config),
+    await checkCertificate(disk.value, config.enrolment.authority, wallClock()),
   ];
 }
 
@@ -193,4 +200,37 @@ async function checkEnrolment({ enrolment }: Config): Promise<Check> {
     `${where}: ${free.error}`,
     'Set SLIPWAY_ENROLMENT_LISTEN to an address and port of this host.',
   );
+}
+
+/** What machines are told, in which order, and why; a relay that runs puts those first that are in machines' networks. */
+function checkAdvertised({ enrolment: { host, port, advertise } }: Config): Check {
+  const interfaces = networkInterfaces();
+  const order = { configured: advertise, listenHost: host, port, interfaces, machines: [] };
+  const { chosen, skipped } = chooseAdvertised(order);
+  const told = chosen.map(({ address, why }) => `${address} (${why})`);
+  const untold = skipped.map(({ address, why }) => `not ${address} (${why})`);
+  const detail = [...told, ...untold].join(', ');
+  if (chosen.length > 0) return pass('enrolment addresses', detail);
+  const todo = 'Set SLIPWAY_ENROLMENT_ADVERTISE to host:port, a network or interface:NAME that machines reach.';
+  return fail(
+    'enrolment addresses',
+    detail === '' ? 'machines are told none' : `machines are told none: ${detail}`,
+    todo,
+  );
+}
+
+/** What machines are shown, and what those deployed from now on pin. A relay that runs renews both long before they end. */
+async function checkCertificate(disk: Disk, number: number, now: EpochMs): Promise<Check> {
+  const name = 'enrolment certificate';
+  const kept = await keptCertificate(disk, number);
+  if (!kept.ok) return fail(name, kept.error.detail, 'Check the disk of the state folder.');
+  if (kept.value === null) return skip(name, `under authority ${number}, made when this relay serves`);
+  const { authorityEndsAt, endpointEndsAt, renewAt } = kept.value;
+  const until = (at: EpochMs): string => new Date(at).toISOString();
+  const detail = `under authority ${number} (until ${until(authorityEndsAt)}), until ${until(endpointEndsAt)}`;
+  if (Math.min(authorityEndsAt, endpointEndsAt) > now)
+    return pass(name, renewAt > now ? detail : `${detail}; to be renewed, which a relay that runs does by itself`);
+  const todo =
+    'Start slipway-relay, which renews it; if it runs, look for certificate-not-kept in its log, and at the clock.';
+  return fail(name, `ended: ${detail}`, todo);
 }

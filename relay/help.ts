@@ -21,7 +21,10 @@ Settings are read from the file and then from the environment, which wins:
   SLIPWAY_CONSOLE              origin of the console, such as https://slipway.example
   SLIPWAY_CA_FILE              PEM of further authorities to trust for console and proxy
   SLIPWAY_ENROLMENT_LISTEN     host:port where machines enrol (default 0.0.0.0:8443)
-  SLIPWAY_ENROLMENT_ADVERTISE  host:port,... as machines reach it (default: this host's IPv4 addresses)
+  SLIPWAY_ENROLMENT_ADVERTISE  where machines reach it: host:port, a network of this host or interface:NAME; commas between
+                               (default: this host's IPv4 addresses)
+  SLIPWAY_ENROLMENT_AUTHORITY  0 to 99: the authority that machines deployed from now on pin (default 0)
+  SLIPWAY_ENROLMENT_CHECK_SOURCE   false where addresses are translated between machines and relay (default true)
   SLIPWAY_MAAS_ENDPOINTS       the only MAAS endpoints commands may name, comma-separated (default: all)
   SLIPWAY_LOG_LEVEL            debug, info, warn or error (default info)
   HTTPS_PROXY HTTP_PROXY NO_PROXY   for the console only; MAAS and machines are always reached directly
@@ -52,8 +55,8 @@ Exit status: 0 ended as asked; 1 could not start, the reason and what to do are 
 
 export const DOCTOR_HELP = `Usage: slipway-relay doctor [--json]
 
-Checks state folder, identity, gateway key, journal, clock, DNS, proxy, console, MAAS and the enrolment port, and says what to do about
-each that fails. Changes nothing; may run beside a relay that serves.
+Checks state folder, identity, gateway key, journal, clock, DNS, proxy, console, MAAS, the enrolment port, the addresses machines are
+told and the certificate they are shown, and says what to do about each that fails. Changes nothing; may run beside a relay that serves.
 
   --json   print the checks as one line of JSON
 
@@ -97,7 +100,8 @@ and removes that when it is done.
 Environment: SLIPWAY_API_KEY (makes the gateway, and with --host its default cloud account; never written),
 SLIPWAY_PASSPHRASE, SLIPWAY_CONSOLE (suggested by -o), SLIPWAY_CA_FILE, SLIPWAY_HOST_DIR (what --out is called outside the
 container), SLIPWAY_ENROLMENT_LISTEN and SLIPWAY_ENROLMENT_ADVERTISE (where machines reach this host meanwhile; they win
-over enrolment in pcg.yaml).
+over enrolment in pcg.yaml). SLIPWAY_ENROLMENT_AUTHORITY, SLIPWAY_ENROLMENT_CHECK_SOURCE, SLIPWAY_MAAS_ENDPOINTS and
+SLIPWAY_LOG_LEVEL count too, and go on to the relays of its machines.
 
 Exit status: 0 done, or all checks well; 1 something is wrong, all of it is printed with what to do; 2 wrong use;
 130 interrupted: nothing is lost, the same command carries on.

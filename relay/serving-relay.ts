@@ -9,11 +9,15 @@ import { createOwnProgram } from './adapters/own-program.ts';
 import { makeClusterIdentity } from './bootstrap/cluster-identity.ts';
 import { createHandlers } from './commands/handlers.ts';
 import { isLoopback } from './config.ts';
+import { chooseAdvertised } from './enrolment/advertise.ts';
+import { authorityNumberOf, serverNameOf } from './enrolment/authority-number.ts';
+import type { Certificates } from './enrolment/certificates.ts';
+import type { EndpointCertificate } from './enrolment/endpoint-certificate.ts';
 import { type Ledger, openLedger } from './enrolment/ledger.ts';
 import { createMachineSources, type MachineSources } from './enrolment/machine-sources.ts';
 import type { RelayOffer } from './enrolment/relay-offer.ts';
 import { siteSlots } from './enrolment/site-slots.ts';
-import { createEnrolment, type Enrolment } from './enrolment/start.ts';
+import { createEnrolment, type Enrolment, type EnrolmentParts } from './enrolment/start.ts';
 import { createTurns, type Turns } from './enrolment/turns.ts';
 import type { GatewayKey } from './gateway-key.ts';
 import { renderNodeSettings } from './install/node-settings.ts';
@@ -31,8 +35,6 @@ import { RELAY_VERSION } from './version.ts';
 
 /** A machine asks again by itself; a held answer spares it the wait. Below what proxies and NAT keep idle. */
 const ENROLMENT_HOLD_MS = 20_000;
-/** As many as the tunnel carries. */
-const ADVERTISED_MAX = 16;
 /** For the last reports to leave. */
 const FAREWELL_MS = 300;
 
@@ -63,7 +65,11 @@ type Within = ServingParts & {
   readonly codes: PairingCodes;
   /** Where machines reach this node. */
   readonly addresses: () => readonly string[];
+  /** What the endpoint serves with; null while the gateway's key is not held. */
+  readonly served: () => Served | null;
 };
+
+type Served = { readonly certificate: EndpointCertificate; readonly certificates: Certificates };
 
 /** Resolves when machines can enrol and the tunnel is being dialled. */
 export async function startServing(parts: ServingParts): Promise<Result<ServingRelay, StartFailure>> {
@@ -71,6 +77,7 @@ export async function startServing(parts: ServingParts): Promise<Result<ServingR
   const { identity, keyring } = state;
   const { host, advertise } = loaded.config.enrolment;
   let addresses: readonly string[] = [];
+  let served: Served | null = null;
   const ownStatus = () => ({ sealingKey: keyring.held()?.sealingKey ?? null, addresses: [...addresses] });
   const status = createNodeStatus(ownStatus, ports.clock, log);
   const within: Within = {
@@ -81,10 +88,14 @@ export async function startServing(parts: ServingParts): Promise<Result<ServingR
     sources: createMachineSources(),
     codes: createPairingCodes(identity.commandKey, ports),
     addresses: () => addresses,
+    served: () => served,
   };
   const relay = makeRelay(within);
-  const enrolment = makeEnrolment(within, relay, (listening) => {
-    addresses = advertised(advertise, host, listening);
+  const enrolment = makeEnrolment(within, relay, (listening, certificate, certificates) => {
+    served = { certificate, certificates };
+    const order = { configured: advertise, listenHost: host, port: listening, interfaces: networkInterfaces() };
+    const { chosen } = chooseAdvertised({ ...order, machines: within.sources.addresses() });
+    addresses = chosen.map(({ address }) => address);
     status.changed();
   });
   const failure = await enrolment.start();
@@ -125,6 +136,12 @@ function serving(relay: Relay, enrolment: Enrolment, { ports, log, status }: Wit
   };
 }
 
+/** Where machines may enrol: here first if this relay leads, else where the others are. */
+function relaysOf({ addresses, status }: Within): readonly string[] {
+  const { leader, peers } = status.standing();
+  return [...new Set(leader ? [...addresses(), ...peers] : [...peers, ...addresses()])];
+}
+
 function makeRelay(within: Within): Relay {
   const { loaded, state, ports, log, turns, ledger, status, sources, codes, hooks } = within;
   const { identity, keyring } = state;
@@ -143,10 +160,11 @@ function makeRelay(within: Within): Relay {
         return keyOf(keyring).enrolmentKey;
       },
       site: () => ({
-        authorityPem: keyOf(keyring).authority.certPem,
-        addresses: [...new Set([...within.addresses(), ...status.standing().peers])].map(hostAndPort),
+        authorityPem: servedBy(within).certificate.authorityPem,
+        serverName: serverNameOf(loaded.config.enrolment.authority),
+        addresses: relaysOf(within).map(hostAndPort),
       }),
-      ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period },
+      ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period, inventoried: sources.inventoried },
     }),
     transportFor: (trust) => createUndiciTransport({ trust, proxyUrl: null }).send,
     maasEndpoints: loaded.config.maasEndpoints,
@@ -162,16 +180,17 @@ function makeRelay(within: Within): Relay {
   });
 }
 
-function makeEnrolment(within: Within, relay: Relay, lookAtAddresses: (listening: number) => void): Enrolment {
+function makeEnrolment(within: Within, relay: Relay, serves: EnrolmentParts['serves']): Enrolment {
   const { loaded, state, ports, log, turns, ledger, status, sources } = within;
-  const { host, port, checkSource } = loaded.config.enrolment;
+  const { host, port, checkSource, authority } = loaded.config.enrolment;
   return createEnrolment(
     {
-      ...{ ledger, turns, ports, log, disk: state.disk, host, port, emit: relay.emit, lookAtAddresses },
+      ...{ ledger, turns, ports, log, disk: state.disk, host, port, emit: relay.emit, authority, serves },
       // All machines of a lab on this host speak from it.
       addressesOf: checkSource && !isLoopback(host) ? sources.addressesOf : () => null,
       // A standby gets no turns: it says so at once, and the machine asks the next relay.
       holdMs: () => (status.standing().leader ? ENROLMENT_HOLD_MS : 0),
+      relays: () => relaysOf(within),
       offer: offerOf(within),
       site: siteSlots(loaded),
     },
@@ -179,11 +198,14 @@ function makeEnrolment(within: Within, relay: Relay, lookAtAddresses: (listening
   );
 }
 
-function offerOf({ loaded, state, mainFile, codes, addresses }: Within): RelayOffer {
+function offerOf(within: Within): RelayOffer {
+  const { loaded, state, mainFile, codes, addresses } = within;
   return {
     mintPairingCode: codes.mint,
-    settingsFor: (nodeAddress) => renderNodeSettings(loaded, state.identity, nodeAddress),
-    authorityPem: () => keyOf(state.keyring).authority.certPem,
+    settingsFor: (nodeAddress, virtualAddress) =>
+      renderNodeSettings(loaded, state.identity, nodeAddress, virtualAddress),
+    authorityPem: async (serverName) =>
+      (await servedBy(within).certificates.under(authorityNumberOf(serverName) ?? 0)).authorityPem,
     addresses,
     program: createOwnProgram(mainFile),
   };
@@ -196,15 +218,10 @@ function keyOf(keyring: Keyring): GatewayKey {
   return key;
 }
 
-/** As configured; else the address listened on, or every IPv4 address of this host. */
-function advertised(configured: readonly string[], host: string, port: number): readonly string[] {
-  if (configured.length > 0) return configured;
-  if (host !== '0.0.0.0' && host !== '::') return [`${host}:${port}`];
-  return Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .filter(({ family, internal }) => family === 'IPv4' && !internal)
-    .map(({ address }) => `${address}:${port}`)
-    .slice(0, ADVERTISED_MAX);
+function servedBy({ served }: Within): Served {
+  const serving = served();
+  if (serving === null) throw new Error('a relay that serves no machines was asked to deploy one');
+  return serving;
 }
 
 function hostAndPort(text: string): { host: string; port: number } {

@@ -7,6 +7,8 @@
 //   POST /v1/acknowledge  I have the document whole; the fetch ends here       204
 //   GET  /v1/program      the relay's own program, for a machine of the gateway's own      200 | 404 not offered
 //   POST /v1/report       a step started, succeeded or failed                  204
+//
+// Whoever has a good token is also told where the gateway's relays serve now (RELAYS_HEADER): E2 in PROTOCOL.md.
 import { z } from 'zod';
 import { BootstrapFile, BootstrapStep } from './bootstrap.ts';
 import { Claim } from './claim.ts';
@@ -20,6 +22,9 @@ export const ENROLMENT_PATHS = {
   program: '/v1/program',
   report: '/v1/report',
 } as const;
+
+/** `host:port host:port …`, in the order to try. */
+export const RELAYS_HEADER = 'x-slipway-relays';
 
 export const EnrolRequest = z.strictObject({
   claim: Claim,

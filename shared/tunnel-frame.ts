@@ -70,7 +70,7 @@ export const EdgeFrame = z.discriminatedUnion('type', [
   frame('standing', {
     state: NodeState,
     leader: z.boolean(),
-    /** Where the other active nodes serve enrolment, for user-data. Worth nothing without the authority that machines pin. */
+    /** Where the other active nodes serve enrolment, the leader's first, for user-data and E2. Worth nothing without the authority that machines pin. */
     peers: z.array(EnrolmentAddress).max(64),
   }),
   /** The code may be given out (I3). */

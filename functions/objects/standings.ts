@@ -36,11 +36,14 @@ export class Standings {
     for (const session of this.#told.keys()) if (!open.has(session)) this.#told.delete(session);
     if (sessions.length === 0) return;
     const lead = leadSession(activeSessions(sockets), now());
+    const isLeader = ({ nodeId }: NodeRecord): boolean => nodeId === lead?.state.nodeId;
     this.#nodes ??= storage.nodes();
     for (const { socket, state } of sessions) {
       const node = this.#nodes.find(({ nodeId }) => nodeId === state.nodeId);
       if (node === undefined) continue;
-      const others = this.#nodes.filter((one) => one !== node && one.holdsKey && one.lockedAt === null);
+      const others = this.#nodes
+        .filter((one) => one !== node && one.holdsKey && one.lockedAt === null)
+        .toSorted((one, other) => Number(isLeader(other)) - Number(isLeader(one)));
       const text = encodeFrame({
         v: PROTOCOL_VERSION,
         type: 'standing',

@@ -98,13 +98,18 @@ function ownFault(state: ClusterState, machine: MachineRecord, now: number, wait
   if (wait === null || !hasPassed(wait.deadlineAt, now)) return null;
   const minutes = Math.max(1, Math.round(wait.limitMs / 60_000));
   const reasons = {
-    deploying: `it did not boot and enrol within ${minutes} minutes of its deployment`,
+    deploying: hasBooted(machine)
+      ? `MAAS deployed it, and it reached no relay of the gateway within ${minutes} minutes: check the way from its network to the relays' enrolment addresses`
+      : `it did not boot and enrol within ${minutes} minutes of its deployment`,
     'waiting-turn': 'its right to enrol ended before its turn came',
     joining: `its node was not Ready within ${minutes} minutes`,
   };
   const codes = { deploying: 'DEPLOY_TIMEOUT', 'waiting-turn': 'TURN_TIMEOUT', joining: 'JOIN_TIMEOUT' };
   return { code: codes[wait.code], reason: reasons[wait.code], since: wait.deadlineAt ?? now };
 }
+
+/** MAAS calls it Deployed when it has fetched its user-data; from then on it asks for a relay. */
+export const hasBooted = ({ maas }: MachineRecord): boolean => maas?.ours === true && maas.status === 'deployed';
 
 /** What a node of the control plane last said is old when the API says nothing any more: it may be the machine that is dead. */
 function unheard(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {

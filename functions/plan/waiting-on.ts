@@ -8,7 +8,7 @@ import { mayAddMember, mayRemoveMember } from './control-plane-safety.ts';
 import { deadlineOf } from './deadlines.ts';
 import { isWhole, mayLoseRelay } from './gateway-relays.ts';
 import { maasFailureOf } from './maas-health.ts';
-import { machineFault, machineWait } from './machine-fault.ts';
+import { hasBooted, machineFault, machineWait } from './machine-fault.ts';
 import { nameOf } from './plan-replacement.ts';
 import { adviceFor, askingSentence, elapsed, maasSentence, subjectLabel, tryingSentence } from './wait-sentence.ts';
 import { choiceWait } from './waiting-on-choice.ts';
@@ -96,6 +96,8 @@ function currentWait(state: ClusterState, machine: MachineRecord, now: number, w
 }
 
 function machineStage(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): string {
+  if (machine.enrolled === null && hasBooted(machine))
+    return 'to enrol: MAAS has deployed it, and it has reached no relay of the gateway yet';
   if (machine.enrolled === null) return 'to finish deploying';
   if (machine.document === null) {
     if (machine.role === 'worker') return 'to join: its turn comes when the Kubernetes API answers';

@@ -1,6 +1,6 @@
 // X.509 as a cluster and the enrolment endpoint need it: authorities, and certificates signed by them. ECDSA P-256 with
 // SHA-256 throughout: kubeadm, etcd, curl and Node accept it, and a new key costs nothing.
-import { createHash, type webcrypto } from 'node:crypto';
+import { createECDH, createHash, createPrivateKey, createPublicKey, type webcrypto } from 'node:crypto';
 import 'reflect-metadata';
 import * as x509 from '@peculiar/x509';
 import { z } from 'zod';
@@ -27,7 +27,52 @@ const EC_SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' } as const;
 
 /** A new self-signed authority: CA:TRUE, may sign certificates and revocation lists. */
 export async function makeAuthority(commonName: string, validity: Validity): Promise<KeyAndCertificate> {
-  const keys = await crypto.subtle.generateKey(EC_KEY, true, ['sign', 'verify']);
+  return signAuthority(commonName, validity, await crypto.subtle.generateKey(EC_KEY, true, ['sign', 'verify']));
+}
+
+/** The order of P-256. */
+const EC_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+
+/** An authority whose key is made of `seed`: 48 bytes, so that no key is likelier than another. */
+export function makeAuthorityFrom(
+  seed: Uint8Array,
+  commonName: string,
+  validity: Validity,
+): Promise<KeyAndCertificate> {
+  if (seed.byteLength !== 48) throw new Error(`a seed of ${seed.byteLength} bytes`);
+  const number = (BigInt(`0x${Buffer.from(seed).toString('hex')}`) % (EC_ORDER - 1n)) + 1n;
+  const secret = Buffer.from(number.toString(16).padStart(64, '0'), 'hex');
+  const point = createECDH('prime256v1');
+  point.setPrivateKey(secret);
+  const [x, y] = [point.getPublicKey().subarray(1, 33), point.getPublicKey().subarray(33)];
+  const parts = { x: x.toString('base64url'), y: y.toString('base64url') };
+  return keysOf({ kty: 'EC', crv: 'P-256', ...parts, d: secret.toString('base64url') }).then((keys) =>
+    signAuthority(commonName, validity, keys),
+  );
+}
+
+/** The same authority for longer: what it signed and will sign is good under either certificate, as long as that holds. */
+export async function renewAuthority({ certPem, keyPem }: KeyAndCertificate, validity: Validity) {
+  const [commonName = ''] = new x509.X509Certificate(certPem).subjectName.getField('CN');
+  const key = createPrivateKey(keyPem);
+  const keys = await keysOf({ ...createPublicKey(key).export({ format: 'jwk' }), ...key.export({ format: 'jwk' }) });
+  return signAuthority(commonName, validity, keys);
+}
+
+async function keysOf(jwk: webcrypto.JsonWebKey): Promise<webcrypto.CryptoKeyPair> {
+  const { d: _secret, ...open } = jwk;
+  const [privateKey, publicKey] = await Promise.all([
+    crypto.subtle.importKey('jwk', jwk, EC_KEY, true, ['sign']),
+    crypto.subtle.importKey('jwk', open, EC_KEY, true, ['verify']),
+  ]);
+  return { privateKey, publicKey };
+}
+
+async function signAuthority(
+  commonName: string,
+  validity: Validity,
+  keys: webcrypto.CryptoKeyPair,
+): Promise<KeyAndCertificate> {
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: nameOf({ commonName, organizations: [] }),
     keys,

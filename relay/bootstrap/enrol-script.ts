@@ -30,11 +30,37 @@ call() {
   local relay=$1 method=$2 path=$3 seconds=$4 answer=$5 status
   local body=()
   [ $# -lt 6 ] || body=(--header 'Content-Type: application/json' --data-binary "@$6")
-  status=$(curl --silent --show-error --noproxy '*' --proto '=https' --cacert enrolment-ca.pem \
+  status=$(curl --silent --show-error --noproxy '*' --proto '=https' --cacert enrolment-ca.pem --dump-header headers \
     --header @authorization --connect-to "$SERVER_NAME:443:$relay" --connect-timeout 5 --max-time "$seconds" \
     --request "$method" "${'$'}{body[@]}" --output "$answer" --write-out '%{http_code}' "https://$SERVER_NAME$path") ||
     status=000
+  [[ $status != 2?? ]] || heed
   printf '%s' "$status"
+}
+
+# What a relay says of where the gateway's relays are now: since this machine was deployed they may have moved or been replaced.
+heed() {
+  local name value allowed='^[A-Za-z0-9.: -]+$'
+  while read -r name value; do
+    value=${'$'}{value%$'\r'}
+    [[ ${'$'}{name,,} == x-slipway-relays: && ${'$'}{#value} -lt 4000 && $value =~ $allowed ]] || continue
+    printf '%s\n' "$value" >relays.new && mv -f relays.new relays
+  done <headers
+}
+
+# Where to ask, each once: first what a relay said last, then what this machine was deployed with. An address that this machine
+# has itself, such as a virtual one on a node of the gateway, leads to no other relay; it is taken only for want of any.
+relays() {
+  local relay address own=' ' seen=' ' all=() others=()
+  while read -r _ _ _ address _; do own+="${'$'}{address%%/*} "; done < <(ip -o -4 address show scope global)
+  for relay in $(cat relays 2>/dev/null) $RELAYS; do
+    [[ $seen != *" $relay "* ]] || continue
+    seen+="$relay "
+    all+=("$relay")
+    [[ $own == *" ${'$'}{relay%:*} "* ]] || others+=("$relay")
+  done
+  [ ${'$'}{#others[@]} -gt 0 ] || others=("${'$'}{all[@]}")
+  printf '%s\n' "${'$'}{others[@]}"
 }
 
 # A clock that was never set must not end this at once, nor keep it going for ever.
@@ -81,7 +107,7 @@ fetch_script() {
   local relay pause=1 calm
   while ! expired; do
     calm=no
-    for relay in $RELAYS; do
+    for relay in $(relays); do
       ask "$relay"
       case $? in
         0) return 0 ;;
@@ -99,7 +125,7 @@ fetch_script() {
 acknowledge() {
   local try relay
   for try in 1 2 3; do
-    for relay in $(cat served-by) $RELAYS; do
+    for relay in $(cat served-by) $(relays); do
       case $(call "$relay" POST /v1/acknowledge 15 answer) in
         2?? | 410) : >acknowledged; return ;;
       esac
@@ -131,7 +157,7 @@ send_reports() {
   local each relay sent
   for each in outbox/*.json; do
     sent=no
-    for relay in $RELAYS; do
+    for relay in $(relays); do
       case $(call "$relay" POST /v1/report 10 answer "$each") in
         2?? | 400 | 401 | 403 | 404 | 410 | 413) rm -f "$each"; sent=yes; break ;;
       esac
@@ -151,7 +177,7 @@ run() {
   SECONDS=0
   until send_reports || ((SECONDS > 1800)); do back_off; done
   echo "$status" >finished
-  rm -rf bootstrap bootstrap.new steps authorization answer
+  rm -rf bootstrap bootstrap.new steps authorization answer headers
   [ $status = 0 ] || exit ${ENROL_GAVE_UP}
 }
 

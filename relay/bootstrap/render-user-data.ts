@@ -7,9 +7,6 @@ import type { EpochMs, SystemId } from '../../shared/ids.ts';
 import { USER_DATA_BYTES_MAX } from '../../shared/limits.ts';
 import { ENROL_GAVE_UP, ENROL_SCRIPT } from './enrol-script.ts';
 
-/** The name in the enrolment endpoint's certificate, whatever address it is reached at. Not in any DNS. */
-export const ENROLMENT_SERVER_NAME = 'enrolment.slipway.internal';
-
 /** Where a machine keeps what it needs to enrol; 0700. */
 export const MACHINE_FOLDER = '/var/lib/slipway';
 
@@ -19,6 +16,8 @@ export type UserDataOrder = {
   /** As the machine reaches them, in the order to try. */
   readonly relayAddresses: readonly { readonly host: string; readonly port: number }[];
   readonly enrolmentCaPem: string;
+  /** The name in the endpoint's certificate, whatever address it is reached at. */
+  readonly serverName: string;
   readonly token: string;
   readonly enrolUntil: EpochMs;
 };
@@ -56,7 +55,7 @@ function environmentOf(order: UserDataOrder): string {
   const values = {
     CLAIM: order.claim,
     SYSTEM_ID: order.systemId,
-    SERVER_NAME: ENROLMENT_SERVER_NAME,
+    SERVER_NAME: order.serverName,
     RELAYS: order.relayAddresses.map(({ host, port }) => `${host}:${port}`).join(' '),
     ENROL_UNTIL: String(Math.ceil(order.enrolUntil / 1_000)),
   };

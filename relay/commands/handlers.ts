@@ -1,4 +1,5 @@
 // Every verb and who carries it out.
+import type { InventoryFacts } from '../../shared/inventory.ts';
 import { renderUserData } from '../bootstrap/render-user-data.ts';
 import type { Ledger } from '../enrolment/ledger.ts';
 import { makeToken } from '../enrolment/token.ts';
@@ -24,6 +25,8 @@ import { ensureNodeRemoved } from './nodes.ts';
 /** What machines are told about this relay. May change while it runs. */
 export type EnrolmentSite = {
   readonly authorityPem: string;
+  /** What a machine that pins this authority checks. */
+  readonly serverName: string;
   readonly addresses: readonly { readonly host: string; readonly port: number }[];
 };
 
@@ -39,6 +42,8 @@ export type HandlerParts = {
   readonly makeIdentity: MakeIdentity;
   /** Absent: the gateway has this one relay, and its key never moves. */
   readonly keyring?: Keyring;
+  /** Hears each inventory that was read. */
+  readonly inventoried?: (inventory: InventoryFacts) => void;
   /** NodeStatus.period. Absent: the relay always leads. */
   readonly period?: () => number;
 };
@@ -48,7 +53,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
   const polls = createAccountPolls(ports, log, parts.period);
   return {
     'observe-account': observeAccount,
-    'observe-inventory': observeInventory,
+    'observe-inventory': observeInventory(parts.inventoried ?? (() => {})),
     'observe-cluster': createObserveCluster(polls, watchAccess(dial)),
     'ensure-identity': ensureIdentityMadeBy(makeIdentity),
     'ensure-address': ensureAddress,
@@ -56,10 +61,10 @@ export function createHandlers(parts: HandlerParts): Handlers {
     ...createMachineHandlers({
       touched: polls.touched,
       userDataFor: (order) => {
-        const { authorityPem, addresses } = site();
+        const { authorityPem, serverName, addresses } = site();
         const token = makeToken(parts.enrolmentKey, order);
-        const text = renderUserData({ ...order, relayAddresses: addresses, enrolmentCaPem: authorityPem, token });
-        return Buffer.from(text);
+        const pinned = { enrolmentCaPem: authorityPem, serverName };
+        return Buffer.from(renderUserData({ ...order, ...pinned, relayAddresses: addresses, token }));
       },
     }),
     'ensure-bootstrap': ensureBootstrap({ turns, ledger, dial }),

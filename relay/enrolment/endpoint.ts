@@ -3,8 +3,10 @@
 //
 //   token.ts                 what proves a machine's claim     turns.ts          documents held ready, machines waiting
 //   serve.ts                 HTTPS and its bounds              fill-document.ts  secrets and facts put in
-//   endpoint-certificate.ts  what machines pin                 ledger.ts         who came from where, who has its document
+//   authority-number.ts      which authority a machine pins    ledger.ts         who came from where, who has its document
+//   certificates.ts          one for each, renewed in time     endpoint-certificate.ts  how one is made and kept
 //   relay-offer.ts           for the machines of the gateway's own: program, settings and pairing code of their relays
+//   relays-told.ts           where the gateway's relays are now, for machines that were deployed before
 //   site-slots.ts            proxy and authorities of the site, for every machine
 import type { Claim } from '../../shared/claim.ts';
 import { parseClaim } from '../../shared/claim.ts';
@@ -17,9 +19,11 @@ import type { Log } from '../log.ts';
 import type { Ports } from '../ports.ts';
 import { fillDocument, pickNodeInterface } from './fill-document.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
+import type { MachineAnswer, MachineRequest } from './machine-request.ts';
 import { createRateLimit, type RateLimit } from './rate-limit.ts';
 import { redactLog } from './redact-log.ts';
-import { type Program, type RelayOffer, relaySlots } from './relay-offer.ts';
+import { type RelayOffer, relaySlots } from './relay-offer.ts';
+import { relaysTold } from './relays-told.ts';
 import { type Route, routeOf } from './route.ts';
 import { NO_SITE_SLOTS, type SiteSlots } from './site-slots.ts';
 import { type Enrolment, readToken } from './token.ts';
@@ -38,31 +42,12 @@ export type EndpointOptions = {
   readonly addressesOf: (systemId: SystemId) => readonly string[] | null;
   /** How long a machine is kept waiting for its turn. A standby relay, which gets no turns, answers at once. */
   readonly holdMs: () => number;
+  /** `host:port` of this relay and the gateway's others. Absent: machines are told nothing of them. */
+  readonly relays?: () => readonly string[];
   /** Absent: no machine of a gateway's own can be served. */
   readonly offer?: RelayOffer;
   /** Absent: the site has neither proxy nor authorities of its own. */
   readonly site?: SiteSlots;
-};
-
-export type MachineRequest = {
-  readonly method: string;
-  readonly path: string;
-  readonly source: string;
-  /** The address of ours it was sent to, if that is known. */
-  readonly destination?: string;
-  readonly token: string | null;
-  readonly wantsJson: boolean;
-  readonly body: unknown;
-  /** Aborted when the machine has hung up. */
-  readonly signal: AbortSignal;
-};
-
-export type MachineAnswer = {
-  readonly status: number;
-  readonly body?: string;
-  readonly contentType?: string;
-  /** Instead of a body: this is streamed. */
-  readonly program?: Program;
 };
 
 /** Reports arrive late when the relay was away; a token is good for them and for the program an hour longer, and for nothing else. */
@@ -98,7 +83,9 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
       options.log.warn('enrolment-refused', { source: request.source, path: request.path, why: admitted.body ?? '' });
       return admitted;
     }
-    return answer(options, request, route, admitted, { reports, told });
+    const answered = await answer(options, request, route, admitted, { reports, told });
+    const relays = relaysTold(options.relays?.() ?? []);
+    return relays === '' ? answered : { ...answered, relays };
   };
 }
 
@@ -190,7 +177,9 @@ async function bootstrap(
     return NO_CONTENT;
   }
   const { document, identity, systemId, mintJoinToken } = turn;
-  const machine = { claim: turn.claim, address: nodeInterface.address, reached: request.destination ?? '' };
+  const { virtualAddress } = turn;
+  const { destination: reached = '', serverName = '' } = request;
+  const machine = { claim: turn.claim, address: nodeInterface.address, virtualAddress, reached, serverName };
   const filled = await turns.filled(turn, ports.clock.now(), () =>
     fillDocument(document, {
       ...{ identity, systemId, nodeInterface, mintJoinToken, site: options.site ?? NO_SITE_SLOTS },

@@ -23,9 +23,10 @@ export type Program = {
 export type RelayOffer = {
   /** A code that the edge knows for the relay of this claim. */
   readonly mintPairingCode: (claim: Claim) => Tried<PairingCode>;
-  /** The text of the settings file for a machine with this address. */
-  readonly settingsFor: (nodeAddress: string) => string;
-  readonly authorityPem: () => string;
+  /** The text of the settings file for a machine with this address, of a gateway with this virtual one. */
+  readonly settingsFor: (nodeAddress: string, virtualAddress: string) => string;
+  /** The authority that a machine pins which checks this name. */
+  readonly authorityPem: (serverName: string) => Promise<string>;
   /** `host:port` where machines reach this relay. */
   readonly addresses: () => readonly string[];
   /** Read once. */
@@ -56,10 +57,19 @@ export function namesRelay(document: BootstrapDocument): boolean {
   return SECRETS.some((name) => secrets.has(name)) || FACTS.some((name) => facts.has(name));
 }
 
-/** @param reached the address at which the machine found this relay */
+/**
+ * @param machine `reached` is the address at which it found this relay. The virtual address may be another relay's by the time
+ *   the program is fetched, with another program: the first of our own is given instead
+ */
 export async function relaySlots(
   offer: RelayOffer,
-  machine: { readonly claim: Claim; readonly address: string; readonly reached: string },
+  machine: {
+    readonly claim: Claim;
+    readonly address: string;
+    readonly virtualAddress: string;
+    readonly reached: string;
+    readonly serverName: string;
+  },
 ): Tried<RelaySlots> {
   const program = await offer.program();
   if (!program.ok) return program;
@@ -68,15 +78,19 @@ export async function relaySlots(
   if (!code.ok) return code;
   return ok({
     'relay-pairing-code': code.value,
-    'relay-settings': offer.settingsFor(machine.address),
-    'relay-origin': `https://${addressFor(offer.addresses(), machine.reached)}`,
-    'relay-authority': offer.authorityPem(),
+    'relay-settings': offer.settingsFor(machine.address, machine.virtualAddress),
+    'relay-origin': `https://${addressFor(offer.addresses(), machine)}`,
+    'relay-authority': await offer.authorityPem(machine.serverName),
     'relay-program-sha256': program.value.sha256,
     'relay-program-architecture': program.value.architecture,
   });
 }
 
 /** The machine has just reached one of our addresses; behind translation it is none that we know. */
-function addressFor(addresses: readonly string[], reached: string): string {
-  return addresses.find((address) => address.startsWith(`${reached}:`)) ?? addresses[0] ?? '';
+function addressFor(
+  addresses: readonly string[],
+  { reached, virtualAddress }: { readonly reached: string; readonly virtualAddress: string },
+): string {
+  const own = addresses.filter((address) => !address.startsWith(`${virtualAddress}:`));
+  return own.find((address) => address.startsWith(`${reached}:`)) ?? own[0] ?? '';
 }

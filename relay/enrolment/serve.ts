@@ -4,17 +4,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
+import { createSecureContext, type SecureContext, TLSSocket, type TlsOptions } from 'node:tls';
+import { RELAYS_HEADER } from '../../shared/enrolment.ts';
 import type { Result } from '../../shared/result.ts';
 import { err, ok } from '../../shared/result.ts';
 import type { KeyAndCertificate } from '../bootstrap/certificate-authority.ts';
 import { type Log, reasonOf } from '../log.ts';
-import type { Endpoint, MachineAnswer } from './endpoint.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { MachineAnswer } from './machine-request.ts';
 import type { Program } from './relay-offer.ts';
 
 export type EnrolmentServer = {
   readonly port: number;
-  /** For connections made from now on. */
-  readonly setCertificate: (certificate: KeyAndCertificate) => void;
   readonly close: () => Promise<void>;
 };
 
@@ -32,15 +33,25 @@ const REQUEST_MS_MAX = 20_000;
 /** For 120 MB at 400 KB/s; whoever is slower begins anew. */
 const PROGRAM_MS_MAX = 300_000;
 
+export type ServeOptions = {
+  readonly host: string;
+  readonly port: number;
+  /** For who names no server, or none of ours: no machine does. */
+  readonly certificate: KeyAndCertificate;
+  /** Asked in each handshake, by the name that the machine checks. Never rejects for a name. */
+  readonly certificateFor: (serverName: string) => Promise<KeyAndCertificate | null>;
+  readonly log: Log;
+};
+
 /** Port 0 takes a free one. */
 export async function serveEnrolment(
-  options: { readonly host: string; readonly port: number; readonly certificate: KeyAndCertificate; readonly log: Log },
+  options: ServeOptions,
   endpoint: Endpoint,
 ): Promise<Result<EnrolmentServer, ListenFailure>> {
   const server = createServer(
     {
       ...contextOf(options.certificate),
-      minVersion: 'TLSv1.2',
+      SNICallback: chooseCertificate(options),
       handshakeTimeout: HANDSHAKE_MS_MAX,
       headersTimeout: HEADERS_MS_MAX,
       requestTimeout: REQUEST_MS_MAX,
@@ -59,7 +70,6 @@ export async function serveEnrolment(
   if (!listening.ok) return listening;
   return ok({
     port: listening.value,
-    setCertificate: (certificate) => server.setSecureContext(contextOf(certificate)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -68,7 +78,25 @@ export async function serveEnrolment(
   });
 }
 
-const contextOf = ({ certPem, keyPem }: KeyAndCertificate) => ({ cert: certPem, key: keyPem });
+const contextOf = ({ certPem, keyPem }: KeyAndCertificate) =>
+  ({ cert: certPem, key: keyPem, minVersion: 'TLSv1.2' }) as const;
+
+function chooseCertificate({ certificateFor, log }: ServeOptions): NonNullable<TlsOptions['SNICallback']> {
+  const contexts = new WeakMap<KeyAndCertificate, SecureContext>();
+  return (serverName, choose) => {
+    certificateFor(serverName)
+      .then((certificate) => {
+        if (certificate === null) return choose(null);
+        const context = contexts.get(certificate) ?? createSecureContext(contextOf(certificate));
+        contexts.set(certificate, context);
+        choose(null, context);
+      })
+      .catch((error: unknown) => {
+        log.error('enrolment-broken', { detail: reasonOf(error) });
+        choose(null);
+      });
+  };
+}
 
 /** Also those still in their handshake, which `closeAllConnections` does not know. */
 function trackSockets(server: Server): Set<Socket> {
@@ -102,6 +130,7 @@ async function respond(endpoint: Endpoint, request: IncomingMessage, response: S
     path: (request.url ?? '/').split('?')[0] ?? '/',
     source: plainAddress(request.socket.remoteAddress),
     ...(localAddress === undefined ? {} : { destination: plainAddress(localAddress) }),
+    serverName: serverNameOf(request),
     token: authorization?.startsWith('Bearer ') ? authorization.slice('Bearer '.length) : null,
     wantsJson: accept?.includes('application/json') ?? false,
     body: read.value,
@@ -109,6 +138,12 @@ async function respond(endpoint: Endpoint, request: IncomingMessage, response: S
   });
   if (answer.program === undefined) send(response, answer);
   else await sendProgram(response, answer.program, hungUp.signal);
+}
+
+/** The name the machine checks, and so the authority it pins; empty when it named none. */
+function serverNameOf({ socket }: IncomingMessage): string {
+  const name = socket instanceof TLSSocket ? socket.servername : false;
+  return typeof name === 'string' ? name : '';
 }
 
 /** An IPv4 address as a socket of both families tells it. */
@@ -140,6 +175,7 @@ function send(response: ServerResponse, answer: MachineAnswer): void {
   response.writeHead(answer.status, {
     'cache-control': 'no-store',
     ...(answer.body === undefined ? {} : { 'content-type': answer.contentType ?? 'text/plain' }),
+    ...(answer.relays === undefined ? {} : { [RELAYS_HEADER]: answer.relays }),
     ...(answer.status === 413 ? { connection: 'close' } : {}),
   });
   response.end(answer.body);

@@ -1,25 +1,27 @@
-// The enrolment endpoint as a relay runs it once it holds the gateway's key: certificate, server, daily renewal, and a look at
-// this host's addresses, which may change.
+// The enrolment endpoint as a relay runs it once it holds the gateway's key: certificates, server, and a look again and again at
+// what machines are told: this host's addresses and the authority to pin may change.
 import type { Result } from '../../shared/result.ts';
 import { err, ok } from '../../shared/result.ts';
 import type { GatewayKey } from '../gateway-key.ts';
 import type { Keyring } from '../keyring.ts';
 import { type Log, reasonOf } from '../log.ts';
 import type { Disk, Ports, Timers } from '../ports.ts';
+import { type Certificates, createCertificates } from './certificates.ts';
 import { createEndpoint, type EndpointOptions } from './endpoint.ts';
-import { ensureEndpointCertificate } from './endpoint-certificate.ts';
+import type { EndpointCertificate } from './endpoint-certificate.ts';
 import { serveEnrolment } from './serve.ts';
 
-const CERTIFICATE_CHECK_MS = 24 * 3_600_000;
-const ADDRESS_CHECK_MS = 30_000;
+const LOOK_MS = 30_000;
 
 export type EnrolmentParts = Omit<EndpointOptions, 'key' | 'ports'> & {
   readonly ports: Ports;
   readonly disk: Disk;
   readonly host: string;
   readonly port: number;
-  /** Called often: the host's addresses may have changed. */
-  readonly lookAtAddresses: (port: number) => void;
+  /** Number of the authority that new machines pin. */
+  readonly authority: number;
+  /** Called often: addresses of the host and certificate may have changed. */
+  readonly serves: (port: number, certificate: EndpointCertificate, certificates: Certificates) => void;
 };
 
 export type EnrolmentFailure = { readonly detail: string; readonly todo: string };
@@ -64,21 +66,18 @@ async function serveWith(
   key: GatewayKey,
 ): Promise<Result<() => Promise<void>, EnrolmentFailure>> {
   const { disk, ports, log, host, port } = parts;
-  const certificate = await ensureEndpointCertificate(disk, ports.clock.now(), key.authority);
-  if (!certificate.ok) return err({ detail: certificate.error.detail, todo: 'check the disk of the state folder' });
+  const certificates = createCertificates({ disk, clock: ports.clock, log, key, number: parts.authority });
   const endpoint = createEndpoint({ ...parts, key: key.enrolmentKey });
-  const server = await serveEnrolment({ host, port, certificate: certificate.value.endpoint, log }, endpoint);
+  const { endpoint: certificate } = await certificates.under(0);
+  const certificateFor = certificates.named;
+  const server = await serveEnrolment({ host, port, certificate, certificateFor, log }, endpoint);
   if (!server.ok)
     return err({ detail: server.error.detail, todo: 'free the port, or set SLIPWAY_ENROLMENT_LISTEN to another' });
-  parts.lookAtAddresses(server.value.port);
-  const renewing = repeat(ports.timers, CERTIFICATE_CHECK_MS, log, async () => {
-    const renewed = await ensureEndpointCertificate(disk, ports.clock.now(), key.authority);
-    if (renewed.ok) server.value.setCertificate(renewed.value.endpoint);
-    else log.error('certificate-not-renewed', { detail: renewed.error.detail });
-  });
-  const looking = repeat(ports.timers, ADDRESS_CHECK_MS, log, async () => parts.lookAtAddresses(server.value.port));
+  const look = async (): Promise<void> =>
+    parts.serves(server.value.port, await certificates.under(parts.authority), certificates);
+  await look();
+  const looking = repeat(ports.timers, LOOK_MS, log, look);
   return ok(() => {
-    renewing();
     looking();
     return server.value.close();
   });

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { objectName } from '../../shared/ids.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { LoadedConfig } from '../adapters/load-config.ts';
+import { AUTHORITY_NUMBER_MAX } from '../config.ts';
 import type { Identity } from '../identity.ts';
 import { LOG_LEVELS } from '../log.ts';
 
@@ -18,17 +19,28 @@ const NodeSettings = z.strictObject({
   /** Further authorities for console and proxy, as PEM. */
   siteAuthorities: z.string().nullable(),
   proxy: z.strictObject({ https: z.string().nullable(), http: z.string().nullable(), no: z.array(z.string()) }),
-  enrolment: z.strictObject({ listen: z.string(), advertise: z.array(z.string()), checkSource: z.boolean() }),
+  enrolment: z.strictObject({
+    listen: z.string(),
+    advertise: z.array(z.string()),
+    checkSource: z.boolean(),
+    /** Left out while it is 0. */
+    authority: z.int().min(1).max(AUTHORITY_NUMBER_MAX).optional(),
+  }),
   maasEndpoints: z.array(z.string()).nullable(),
   logLevel: z.enum(LOG_LEVELS),
 });
 export type NodeSettings = z.infer<typeof NodeSettings>;
 
-/** What holds for this relay holds for that one, but for its own address. @param nodeAddress in the nodes' subnet */
+/**
+ * What holds for this relay holds for that one, but for its own addresses.
+ * @param nodeAddress in the nodes' subnet
+ * @param virtualAddress of the gateway's control plane: on one of its nodes at a time, and each of them listens there
+ */
 export function renderNodeSettings(
   { config, siteAuthorities }: Pick<LoadedConfig, 'config' | 'siteAuthorities'>,
   { origin, scope, gatewayId }: Pick<Identity, 'origin' | 'scope' | 'gatewayId'>,
   nodeAddress: string,
+  virtualAddress: string,
 ): string {
   const settings: NodeSettings = {
     v: 1,
@@ -38,9 +50,11 @@ export function renderNodeSettings(
     proxy: config.proxy,
     enrolment: {
       listen: `0.0.0.0:${ENROLMENT_PORT}`,
-      // Not every address: a Kubernetes node has bridges and a virtual address, which lead elsewhere.
-      advertise: [`${nodeAddress}:${ENROLMENT_PORT}`],
+      // Not every address: a Kubernetes node has bridges, which lead elsewhere. Its own first, since who is told of it leads;
+      // the virtual one stays when the machines are replaced, one after another, while others are being deployed.
+      advertise: [nodeAddress, virtualAddress].map((address) => `${address}:${ENROLMENT_PORT}`),
       checkSource: config.enrolment.checkSource,
+      ...(config.enrolment.authority === 0 ? {} : { authority: config.enrolment.authority }),
     },
     maasEndpoints: config.maasEndpoints,
     logLevel: config.logLevel,

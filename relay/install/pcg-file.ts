@@ -2,7 +2,7 @@
 import { dump, load as parseYaml } from 'js-yaml';
 import { z } from 'zod';
 import { err, ok, type Result } from '../../shared/result.ts';
-import { ENROLMENT_LISTEN, isEnrolmentPlace } from '../config.ts';
+import { advertisedFault, ENROLMENT_LISTEN, isEnrolmentPlace } from '../config.ts';
 import { reasonOf } from '../log.ts';
 import { type Flavour, Placement } from './flavour.ts';
 import { type InstallCode, type InstallProblem, type Refusal, refusal } from './install-problem.ts';
@@ -36,6 +36,10 @@ const ProxyText = by<SecretReference | { readonly kind: 'plain'; readonly url: s
   return url.ok ? ok({ kind: 'plain', url: url.value }) : url;
 });
 const Path = z.string().startsWith('/', 'must be an absolute path');
+const Advertised = z.string().superRefine((text, context) => {
+  const fault = advertisedFault(text);
+  if (fault !== null) context.addIssue({ code: 'custom', message: fault });
+});
 
 const PcgFile = z.strictObject({
   version: z.literal(1),
@@ -59,7 +63,7 @@ const PcgFile = z.strictObject({
   enrolment: z
     .strictObject({
       listen: z.string().refine(isEnrolmentPlace, 'is not of the form host:port').default(ENROLMENT_LISTEN),
-      advertise: z.array(z.string().refine(isEnrolmentPlace, 'is not of the form host:port')).max(16).default([]),
+      advertise: z.array(Advertised).max(16).default([]),
     })
     .prefault({}),
   /** Not needed with --host. */

@@ -9,9 +9,10 @@ import { type InstallProblem, refusal } from './install-problem.ts';
 import type { Environment } from './read-settings.ts';
 import type { Settings } from './settings.ts';
 
-const VARIABLES = [
+export const TEMPORARY_VARIABLES = [
   'SLIPWAY_ENROLMENT_LISTEN',
   'SLIPWAY_ENROLMENT_ADVERTISE',
+  'SLIPWAY_ENROLMENT_AUTHORITY',
   'SLIPWAY_ENROLMENT_CHECK_SOURCE',
   'SLIPWAY_MAAS_ENDPOINTS',
   'SLIPWAY_LOG_LEVEL',
@@ -23,7 +24,7 @@ export async function temporaryConfig(
   environment: Environment,
 ): Promise<Result<LoadedConfig, InstallProblem[]>> {
   const file = { stateDir, console, caFile, proxy, enrolment };
-  const variables = Object.fromEntries(VARIABLES.map((name) => [name, environment[name]]));
+  const variables = Object.fromEntries(TEMPORARY_VARIABLES.map((name) => [name, environment[name]]));
   const config = readConfig(dump(file), variables);
   if (!config.ok)
     return err(config.error.map(({ setting, message }) => ({ ...refusal('FIELD_INVALID', message), where: setting })));

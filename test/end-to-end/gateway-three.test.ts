@@ -68,6 +68,10 @@ test('three machines serve after an install that was asked for, interrupted and 
   expect(servesOn(view, 3), JSON.stringify(view, null, 1)).toBe(true);
   expect(view.machines?.machines.map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
   expect(new Set(view.machines?.machines.map(({ zone }) => zone)).size).toBe(3);
+  // Each tells machines its own address, then the one that is on any of them.
+  const [virtual, ...others] = new Set(view.nodes.map(({ enrolmentAddresses }) => enrolmentAddresses[1]));
+  expect([view.nodes.map(({ enrolmentAddresses }) => enrolmentAddresses.length), others]).toEqual([[2, 2, 2], []]);
+  expect(virtual).toMatch(/:8443$/);
   expect(callsOf(scene.lab.history, 'machines.allocate')).toHaveLength(3);
   expect((await scene.api.gateways()).items).toHaveLength(1);
 });

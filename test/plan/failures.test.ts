@@ -19,6 +19,7 @@ function withFate(slot: string, fate: Fate, size = 1, workers = 1, spare = 4): W
 const REPLACED: [Fate, string][] = [
   ['fails-deploying', 'MACHINE_FAILED'],
   ['never-boots', 'DEPLOY_TIMEOUT'],
+  ['never-enrols', 'DEPLOY_TIMEOUT'],
   ['fails-bootstrap', 'BOOTSTRAP_FAILED'],
   ['never-ready', 'JOIN_TIMEOUT'],
   ['facts-differ', 'FACTS_MISMATCH'],
@@ -61,6 +62,24 @@ describe('machines that fail', () => {
       expect([...world.relay.kubernetes.members.values()]).toEqual([true, true, true]);
     },
   );
+
+  test('[MA9] a machine that finds no relay, as after its only one has moved, is said to seek one, and its successor is deployed anew', () => {
+    const world = withFate('workers-0', 'never-enrols');
+    const wait = () => world.view.waitingOn.find(({ slot }) => slot === 'workers-0');
+    world.run(() => wait()?.sentence.includes('to enrol') ?? false);
+    expect(wait()?.sentence).toMatch(
+      /^Waiting for workers-0 \(.*\) to enrol: MAAS has deployed it, and it has reached no relay of the gateway yet, \d+ of at most 8 minutes\.$/,
+    );
+    expect(wait()?.deadlineAt).toBeGreaterThan(world.now);
+    world.runToPhase('running');
+    const claims = world.sent.flatMap(({ body }) =>
+      body.verb === 'ensure-deployed' && body.claim.includes('/workers-0/') ? [body.claim] : [],
+    );
+    expect(new Set(claims).size).toBe(2);
+    expect(world.timeline.map(({ message }) => message).join('\n')).toContain(
+      'reached no relay of the gateway within 8 minutes',
+    );
+  });
 
   test('[MA14] after three machines in one slot the cluster fails, keeps everything, and says what to do', () => {
     const world = new World(machines(8));

@@ -45,6 +45,7 @@ export class WorldKubernetes {
     }
     maas.setStatus(systemId, 'deployed');
     relay.noticed(systemId);
+    if (fate === 'never-enrols') return;
     this.hosts.set(claim, { claim, systemId, enrolled: true, running: true, node: null });
     this.tellEnrolled(claim);
     this.fetch(claim);

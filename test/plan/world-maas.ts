@@ -9,6 +9,7 @@ import { aMachine, anInventory } from '../support/builders.ts';
 export const FATES = z.enum([
   'fails-deploying',
   'never-boots',
+  'never-enrols',
   'fails-bootstrap',
   'never-ready',
   'relay-never-pairs',

@@ -3,10 +3,12 @@ import { createSecretKey } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { createNodePorts } from '../../relay/adapters/node-ports.ts';
-import { ENROLMENT_SERVER_NAME, renderUserData } from '../../relay/bootstrap/render-user-data.ts';
+import { renderUserData } from '../../relay/bootstrap/render-user-data.ts';
 import type { CommandContext } from '../../relay/commands/handler.ts';
+import { serverNameOf } from '../../relay/enrolment/authority-number.ts';
+import { createCertificates } from '../../relay/enrolment/certificates.ts';
 import { createEndpoint } from '../../relay/enrolment/endpoint.ts';
-import { ensureEndpointCertificate } from '../../relay/enrolment/endpoint-certificate.ts';
+import { formerAuthority, makeEnrolmentAuthority } from '../../relay/enrolment/endpoint-certificate.ts';
 import { type Ledger, openLedger } from '../../relay/enrolment/ledger.ts';
 import type { RelayOffer } from '../../relay/enrolment/relay-offer.ts';
 import { serveEnrolment } from '../../relay/enrolment/serve.ts';
@@ -15,7 +17,7 @@ import { makeToken } from '../../relay/enrolment/token.ts';
 import { createTurns, type Turns } from '../../relay/enrolment/turns.ts';
 import type { KubernetesApi } from '../../relay/kubernetes/kubernetes-api.ts';
 import { createLog } from '../../relay/log.ts';
-import type { Disk, Ports } from '../../relay/ports.ts';
+import type { Clock, Disk, Ports } from '../../relay/ports.ts';
 import { Claim } from '../../shared/claim.ts';
 import { Command, type CommandBody } from '../../shared/command.ts';
 import { SystemId } from '../../shared/ids.ts';
@@ -139,7 +141,13 @@ export type EnrolmentBench = {
 export async function startBench(
   given: {
     readonly files?: Map<string, Uint8Array>;
+    readonly host?: string;
+    /** Number of the authority that machines pin here. */
+    readonly authority?: number;
+    /** For certificates only. */
+    readonly clock?: Clock;
     readonly port?: number;
+    readonly relays?: () => readonly string[];
     readonly addresses?: readonly string[] | null;
     readonly isActive?: boolean;
     readonly offer?: RelayOffer;
@@ -150,8 +158,11 @@ export async function startBench(
   const facts: ClusterFact[] = [];
   const logLines: string[] = [];
   const [ports, disk, log] = [realPorts(), memoryDisk(files), logTo(logLines)];
-  const certificate = await ensureEndpointCertificate(disk, ports.clock.now());
-  if (!certificate.ok) throw new Error(certificate.error.detail);
+  const before = await formerAuthority(disk);
+  const authority = (before.ok ? before.value : null) ?? (await makeEnrolmentAuthority(ports.clock.now()));
+  const number = given.authority ?? 0;
+  const clock = given.clock ?? ports.clock;
+  const certificates = createCertificates({ disk, clock, log, key: { authority, enrolmentKey: KEY }, number });
   const ledger = await openLedger(disk, ports.clock, log);
   const turns = createTurns(ports.timers);
   const endpoint = createEndpoint({
@@ -163,11 +174,14 @@ export async function startBench(
     emit: (_cluster, fact) => facts.push(fact),
     addressesOf: () => given.addresses ?? null,
     holdMs: () => (given.isActive === false ? 0 : 20_000),
+    ...(given.relays === undefined ? {} : { relays: given.relays }),
     ...(given.offer === undefined ? {} : { offer: given.offer }),
     ...(given.site === undefined ? {} : { site: given.site }),
   });
-  const { authorityPem, endpoint: served } = certificate.value;
-  const listen = { host: '127.0.0.1', port: given.port ?? 0, certificate: served, log };
+  const { endpoint: certificate } = await certificates.under(0);
+  const { authorityPem } = await certificates.under(number);
+  const host = given.host ?? '127.0.0.1';
+  const listen = { host, port: given.port ?? 0, certificate, certificateFor: certificates.named, log };
   const server = await serveEnrolment(listen, endpoint);
   if (!server.ok) throw new Error(server.error.detail);
   const { port, close } = server.value;
@@ -178,8 +192,9 @@ export async function startBench(
     userDataFor: (order) =>
       renderUserData({
         ...order,
-        relayAddresses: [{ host: '127.0.0.1', port }],
+        relayAddresses: [{ host, port }],
         enrolmentCaPem: authorityPem,
+        serverName: serverNameOf(number),
         token: makeToken(KEY, order),
       }),
     close,
@@ -207,7 +222,7 @@ export function speak(
       {
         host: '127.0.0.1',
         port: bench.port,
-        servername: ENROLMENT_SERVER_NAME,
+        servername: serverNameOf(0),
         ca: tls.authority.certPem,
         localAddress: given.from ?? '127.0.0.1',
         method,

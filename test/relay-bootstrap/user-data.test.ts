@@ -27,6 +27,7 @@ const order = {
     { host: 'relay.example', port: 443 },
   ],
   enrolmentCaPem: '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n',
+  serverName: 'enrolment.slipway.internal',
   token: 'c2xpcHdheQ.mfrggzdfmztwq2lk',
   enrolUntil: 1_800_000_000_000,
 };

@@ -53,10 +53,13 @@ afterEach(async () => {
 
 function leave(code: string | null, siteAuthorities: string | null = null): void {
   const proxy = { https: 'http://relay:canary@127.0.0.1:9', http: null, no: ['127.0.0.0/8'] };
-  const config = readConfig(JSON.stringify({ proxy, maasEndpoints: ['http://10.0.0.1:5240/MAAS'] }), {});
+  const config = readConfig(
+    JSON.stringify({ proxy, enrolment: { authority: 2 }, maasEndpoints: ['http://10.0.0.1:5240/MAAS'] }),
+    {},
+  );
   if (!config.ok) throw new Error('the settings are wrong');
   const identity = { origin: edge.origin, scope: SCOPE, gatewayId: GATEWAY };
-  const text = renderNodeSettings({ config: config.value, siteAuthorities }, identity, '10.0.0.7');
+  const text = renderNodeSettings({ config: config.value, siteAuthorities }, identity, '10.0.0.7', '10.0.0.100');
   writeFileSync(join(folder, 'relay.yaml'), text, { mode: 0o600 });
   if (code !== null) writeFileSync(join(folder, 'pairing-code'), code, { mode: 0o600 });
 }
@@ -79,7 +82,13 @@ test('files in place, paired by the object and the code; again it changes nothin
       config: {
         stateDir: state,
         console: edge.origin,
-        enrolment: { host: '127.0.0.7', port: 8_443, advertise: ['10.0.0.7:8443'], checkSource: true },
+        enrolment: {
+          host: '127.0.0.7',
+          port: 8_443,
+          advertise: ['10.0.0.7:8443', '10.0.0.100:8443'],
+          checkSource: true,
+          authority: 2,
+        },
         maasEndpoints: ['http://10.0.0.1:5240/MAAS'],
         proxy: { https: 'http://relay:canary@127.0.0.1:9', no: ['127.0.0.0/8'] },
       },

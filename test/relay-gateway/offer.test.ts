@@ -54,8 +54,8 @@ function offerOf(book: Book): RelayOffer {
       book.minted.push(claim);
       return book.codeTaken ? ok(CODE) : err({ detail: 'not taken' });
     },
-    settingsFor: (address) => `settings for ${address}`,
-    authorityPem: () => 'the authority',
+    settingsFor: (address, virtual) => `settings for ${address} and ${virtual}`,
+    authorityPem: async (serverName) => `the authority of ${serverName}`,
     addresses: () => ['10.0.0.9:8443', '127.0.0.1:8443'],
     program: async () => {
       book.read += 1;
@@ -65,11 +65,11 @@ function offerOf(book: Book): RelayOffer {
   };
 }
 
-async function served(offer: RelayOffer | undefined, document = DOCUMENT) {
+async function served(offer: RelayOffer | undefined, document = DOCUMENT, virtual = '10.0.0.100') {
   const on = await startBench(offer === undefined ? {} : { offer });
   open.push(on);
   const token = makeToken(KEY, { claim: CLAIM, systemId: SYSTEM_ID, enrolUntil: Date.now() + HOUR_MS });
-  const body = bootstrapBody(identity, document);
+  const body = bootstrapBody(identity, document, `https://${virtual}:6443`);
   const parts = { turns: on.turns, ledger: on.ledger, dial: { kubernetes: () => playKubernetes({}) } };
   void ensureBootstrap(parts)(body, contextFor(body, realPorts()));
   const hello = { claim: CLAIM, systemId: SYSTEM_ID, interfaces: [{ name: 'eth0', address: '127.0.0.1' }] };
@@ -87,9 +87,20 @@ test('[I3] the document is handed out only with a code that the edge knows; a se
   expect([first.status, again.text]).toEqual([200, first.text]);
   expect(book.minted).toEqual([CLAIM, CLAIM]);
   const { files, steps } = FilledDocument.parse(JSON.parse(first.text));
-  expect(files.map(({ content }) => content)).toEqual([CODE, 'settings for 127.0.0.1', 'the authority']);
+  expect(files.map(({ content }) => content)).toEqual([
+    CODE,
+    'settings for 127.0.0.1 and 10.0.0.100',
+    'the authority of enrolment.slipway.internal',
+  ]);
   // The address the machine has just come to, not the first of the list.
   expect(steps[0]?.script).toBe(`https://127.0.0.1:8443 ${SHA256} x86_64`);
+});
+
+test('come to by the virtual address, the machine is given one of this relay’s own: that one may be another’s in a moment', async () => {
+  const book: Book = { minted: [], read: 0, codeTaken: true };
+  const { fetch } = await served(offerOf(book), DOCUMENT, '127.0.0.1');
+  const { steps } = FilledDocument.parse(JSON.parse((await fetch()).text));
+  expect(steps[0]?.script).toBe(`https://10.0.0.9:8443 ${SHA256} x86_64`);
 });
 
 test('a workload’s document costs no code and no look at the program', async () => {

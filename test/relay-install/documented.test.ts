@@ -2,11 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { load } from 'js-yaml';
 import { expect, test } from 'vitest';
-import { HELP, INSTALL_HELP, UNINSTALL_HELP } from '../../relay/help.ts';
+import { SETTING_NAMES } from '../../relay/config.ts';
+import { DOCTOR_HELP, HELP, INSTALL_HELP, UNINSTALL_HELP } from '../../relay/help.ts';
 import { INSTALL_OPTIONS, UNINSTALL_OPTIONS } from '../../relay/install/arguments.ts';
 import { INSTALL_PROBLEMS } from '../../relay/install/install-problem.ts';
 import { readPcgFile } from '../../relay/install/pcg-file.ts';
 import { PROMPTS } from '../../relay/install/prompts.ts';
+import { TEMPORARY_VARIABLES } from '../../relay/install/temporary-config.ts';
 
 const README = readFileSync(new URL('../../relay/README.md', import.meta.url), 'utf8');
 const INSTALL = /^## Install\n([\s\S]*?)^## /m.exec(README)?.[1] ?? '';
@@ -62,6 +64,32 @@ test('every flag of uninstall, in --help; README.md says what it does', () => {
   for (const word of ['--json', '--passphrase-file', 'GATEWAY_HAS_CLUSTERS', 'orphan=true'])
     expect(part('Uninstall')).toContain(word);
   expect(HELP).toMatch(/^ {2}uninstall /m);
+});
+
+test('every setting of a relay, in README.md and in --help, and every variable that an installer passes on', () => {
+  const table = /^## Settings\n([\s\S]*?)^## /m.exec(README)?.[1] ?? '';
+  const documented = rows(table)
+    .slice(1)
+    .flatMap(([names = '']) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name = '']) => name));
+  // It is none of readConfig's: `run` takes it, in tests only.
+  expect(new Set(documented)).toEqual(new Set([...SETTING_NAMES, 'SLIPWAY_FAILPOINT']));
+  for (const name of SETTING_NAMES) expect(HELP, name).toMatch(new RegExp(`\\b${name}\\b`));
+  for (const name of TEMPORARY_VARIABLES) {
+    expect(INSTALL_HELP, name).toMatch(new RegExp(`\\b${name}\\b`));
+    expect(INSTALL, name).toContain(`\`${name}\``);
+  }
+});
+
+test('every check of doctor', () => {
+  const source = readFileSync(new URL('../../relay/doctor.ts', import.meta.url), 'utf8');
+  const names = [...source.matchAll(/\b(?:pass|fail|skip)\(\s*'([a-z ]+)'/g)].map(([, name = '']) => name);
+  const row = README.split('\n').find((line) => line.startsWith('| `slipway-relay doctor')) ?? '';
+  expect(new Set(names).size).toBeGreaterThan(9);
+  for (const name of new Set(names)) {
+    const words = name === 'enrolment addresses' ? 'addresses machines are told' : name;
+    expect(row.toLowerCase(), name).toContain(words);
+    expect(DOCTOR_HELP.toLowerCase().replaceAll('\n', ' '), name).toContain(words);
+  }
 });
 
 test('the example of pcg.yaml is one', () => {

@@ -81,3 +81,15 @@ test('the version is that of the package', () => {
   const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   expect(RELAY_VERSION).toBe(manifest.version);
 });
+
+test('an authority is a number from 0 to 99, 0 unless it is set', () => {
+  const read = (text: string) => readConfig(null, { SLIPWAY_ENROLMENT_AUTHORITY: text });
+  expect(readConfig(null, {})).toMatchObject({ ok: true, value: { enrolment: { authority: 0 } } });
+  expect(readConfig('enrolment: { authority: 7 }', {})).toMatchObject({
+    ok: true,
+    value: { enrolment: { authority: 7 } },
+  });
+  expect(read('3')).toMatchObject({ ok: true, value: { enrolment: { authority: 3 } } });
+  for (const wrong of ['100', '-1', '1.5', 'one'])
+    expect(read(wrong), wrong).toMatchObject({ ok: false, error: [{ setting: 'SLIPWAY_ENROLMENT_AUTHORITY' }] });
+});

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ensureEndpointCertificate } from '../../relay/enrolment/endpoint-certificate.ts';
+import { ensureEndpointCertificate, makeEnrolmentAuthority } from '../../relay/enrolment/endpoint-certificate.ts';
 import {
   ensureGatewayKey,
   forgetGatewayKey,
@@ -17,6 +17,7 @@ import { GATEWAY, SCOPE } from '../support/fake-edge.ts';
 import { testDisk, testLog, testPorts } from './memory-ports.ts';
 
 const OWNER = { scope: SCOPE, gatewayId: GATEWAY };
+const ORDER = { number: 0, serverName: 'enrolment.slipway.internal' };
 const NOW = 1_800_000_000_000;
 const ABOUT = { purpose: 'cluster-identity', recordId: 'clu_a', version: 1 } as const;
 
@@ -62,7 +63,11 @@ test('[N3] [N4] the key goes from the first node to a second and on to a third, 
   expect(three?.authority).toEqual(one?.authority);
   // Machines pin one authority, whichever relay they reach.
   const certificates = await Promise.all(
-    [first, third].map(({ disk, keyring }) => ensureEndpointCertificate(disk, NOW, keyring.held()?.authority ?? null)),
+    [first, third].map(({ disk, keyring }) => {
+      const given = keyring.held()?.authority;
+      if (given === undefined) throw new Error('not held');
+      return ensureEndpointCertificate(disk, NOW, { given, ...ORDER });
+    }),
   );
   const [own, other] = certificates.map((made) => (made.ok ? made.value : null));
   expect(own?.authorityPem).toBe(other?.authorityPem);
@@ -136,13 +141,13 @@ test('a folder of before keeps its keys: what was sealed, tokens and the pinned 
   const vault = await ensureVault(disk);
   if (!vault.ok) throw new Error(vault.error.detail);
   await disk.replace('enrolment-key', new Uint8Array(32).fill(9));
-  const before = await ensureEndpointCertificate(disk, NOW);
+  const before = await ensureEndpointCertificate(disk, NOW, { given: await makeEnrolmentAuthority(NOW), ...ORDER });
   const sealed = await vault.value.seal(new TextEncoder().encode('old'), OWNER, ABOUT);
   const taken = await takeFormerKey(disk, NOW);
   if (!taken.ok || taken.value === null || !before.ok) throw new Error('not taken over');
   expect((await taken.value.open(sealed, OWNER)).ok).toBe(true);
   expect(taken.value.enrolmentKey).toEqual(new Uint8Array(32).fill(9));
-  const after = await ensureEndpointCertificate(disk, NOW, taken.value.authority);
+  const after = await ensureEndpointCertificate(disk, NOW, { given: taken.value.authority, ...ORDER });
   expect(after).toEqual(before);
 });
 

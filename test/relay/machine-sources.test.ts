@@ -29,3 +29,16 @@ test('a machine is checked against what MAAS said of it last, and not at all whe
   see(null);
   expect(sources.addressesOf(systemId)).toBeNull();
 });
+
+test('an inventory tells where machines may be, and who may enrol stays what was said of our own', () => {
+  const sources = createMachineSources();
+  const [free, ours] = [aSystemId('free11'), aSystemId('ours11')];
+  const facts = { ...FACTS, systemId: ours, addresses: ['10.0.1.5'] };
+  const fact = { kind: 'machine', claim: CLAIM, systemId: ours, ours: true, facts } as const;
+  sources.observed({ clusterId: CLUSTER, at: 1, fact });
+  sources.inventoried({ machines: [{ ...FACTS, systemId: free, addresses: ['10.0.0.9'] }] });
+  expect(sources.addresses()).toEqual(['10.0.0.9', '10.0.1.5']);
+  expect(sources.addressesOf(free)).toBeNull();
+  sources.inventoried({ machines: [] });
+  expect(sources.addresses()).toEqual(['10.0.1.5']);
+});

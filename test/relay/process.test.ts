@@ -156,6 +156,13 @@ test('doctor finds all well, and says what to do when the console is away', asyn
   expect(checks.map(({ name }: { name: string }) => name)).toEqual(
     expect.arrayContaining(['state folder', 'identity', 'journal', 'dns', 'console', 'clock', 'enrolment port']),
   );
+  const certificate = checks.find(({ name }: { name: string }) => name === 'enrolment certificate');
+  expect(certificate).toMatchObject({
+    status: expect.stringMatching(/ok|skipped/),
+    detail: expect.stringContaining('authority 0'),
+  });
+  const told = checks.find(({ name }: { name: string }) => name === 'enrolment addresses');
+  expect(told.detail).toMatch(/^127\.0\.0\.1:\d+ \(.*\)$/);
   await edge.stop();
   const away = await relay.command(['doctor']);
   expect([away.status, away.stdout]).toEqual([1, expect.stringMatching(/FAILED +console[\s\S]*→/)]);

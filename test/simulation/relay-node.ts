@@ -128,7 +128,10 @@ export class RelayNode {
         turns,
         ledger,
         enrolmentKey: ENROLMENT_KEY,
-        site: () => ({ authorityPem: 'stand-in authority\n', addresses: this.parts.addresses }),
+        site: () => ({
+          ...{ authorityPem: 'stand-in authority\n', serverName: 'enrolment.slipway.internal' },
+          addresses: this.parts.addresses,
+        }),
         makeIdentity: async (clusterName) => this.parts.safe.makeIdentity(clusterName),
         period: nodeStatus.period,
       }),

@@ -177,6 +177,20 @@ test('[N5] each relay is told whether it leads and where the others serve, and h
   ]);
 });
 
+test('[N5] the one that leads is named first of the others, and another order is told when the lead has passed on', async () => {
+  const { leader, standby } = await pairOfRelays();
+  const third = await bench.join(await bench.pair());
+  for (const [socket, name] of [
+    [leader, 'one'],
+    [standby, 'two'],
+    [third, 'three'],
+  ] as const)
+    await status(socket, name);
+  expect(third.last('standing')?.peers).toEqual(['one:8443', 'two:8443']);
+  await bench.drop(leader);
+  expect(third.last('standing')?.peers).toEqual(['two:8443', 'one:8443']);
+});
+
 test('[L7] what a former leader had left to tell of its watch is acknowledged and not passed on; what a machine said is', async () => {
   const { leader, standby, nodes } = await pairOfRelays();
   const [first] = nodes;

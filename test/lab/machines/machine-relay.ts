@@ -64,14 +64,12 @@ export function machineRelay(machine: BootingMachine, power: AbortSignal, log: (
   };
 }
 
-/** Nothing of this process's own settings or proxies is a machine's. */
+/**
+ * Nothing of this process's own settings or proxies is a machine's. All machines share this host, so each listens on its own
+ * address only; what it advertises is what its document's settings say.
+ */
 function environmentOf({ address }: BootingMachine): Record<string, string> {
-  const enrolment = `${address}:${ENROLMENT_PORT}`;
-  return {
-    PATH: process.env.PATH ?? '',
-    SLIPWAY_ENROLMENT_LISTEN: enrolment,
-    SLIPWAY_ENROLMENT_ADVERTISE: enrolment,
-  };
+  return { PATH: process.env.PATH ?? '', SLIPWAY_ENROLMENT_LISTEN: `${address}:${ENROLMENT_PORT}` };
 }
 
 /** The command that runs the program, or how the step ends without it. The script says from where and what it must be. */

@@ -6,8 +6,8 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ENROLMENT_PATHS, FilledDocument } from '../../../shared/enrolment.ts';
-import type { Enrolment } from './user-data.ts';
+import { ENROLMENT_PATHS, FilledDocument, RELAYS_HEADER } from '../../../shared/enrolment.ts';
+import { type Enrolment, readAddresses } from './user-data.ts';
 
 /** As the enrolment script has them: to connect, TLS included, and for each call. A relay that hangs must not be waited for. */
 const CONNECT_MS_MAX = 5_000;
@@ -52,8 +52,13 @@ export type Program = { readonly sha256: string; readonly kind: 'javascript' | '
 /** Every call throws when no relay answers it well: the caller tries again later, as the script does. */
 export function relayClient(enrolment: Enrolment, localAddress: string, signal: AbortSignal): RelayClient {
   const who = { claim: enrolment.claim, systemId: enrolment.systemId };
-  const call = (method: string, path: Path, body?: object): Promise<Answer> =>
-    firstAnswer(enrolment, localAddress, signal, method, path, body);
+  let heard: Enrolment['relays'] = [];
+  const call = async (method: string, path: Path, body?: object): Promise<Answer> => {
+    const relays = distinct([...heard, ...enrolment.relays], localAddress);
+    const answer = await firstAnswer({ ...enrolment, relays }, localAddress, signal, method, path, body);
+    if (answer.relays !== '') heard = readAddresses(answer.relays);
+    return answer;
+  };
   return {
     enrol: async (address) => {
       await done(call('POST', ENROLMENT_PATHS.enrol, { ...who, interfaces: [{ name: 'eth0', address }] }));
@@ -73,6 +78,13 @@ export function relayClient(enrolment: Enrolment, localAddress: string, signal: 
     },
     program: (from, file) => download(enrolment, from, localAddress, signal, file),
   };
+}
+
+/** An address of the machine's own leads to no other relay, and is taken only for want of any. */
+function distinct(relays: Enrolment['relays'], own: string): Enrolment['relays'] {
+  const all = [...new Map(relays.map((relay) => [`${relay.host}:${relay.port}`, relay])).values()];
+  const others = all.filter(({ host }) => host !== own);
+  return others.length > 0 ? others : all;
 }
 
 async function download(
@@ -107,7 +119,8 @@ async function download(
   return { sha256: hash.digest('hex'), kind };
 }
 
-type Answer = { readonly status: number; readonly body: string };
+/** `relays`: what it says of where the gateway's relays are now. */
+type Answer = { readonly status: number; readonly body: string; readonly relays: string };
 
 async function done(answered: Promise<Answer>): Promise<void> {
   const answer = await answered;
@@ -152,7 +165,8 @@ function ask(
         text += chunk;
         if (text.length > BODY_BYTES_MAX) outgoing.destroy(new Error('the answer is too large'));
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+      const relays = String(response.headers[RELAYS_HEADER] ?? '');
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, relays }));
       response.on('error', reject);
     });
     limitConnecting(outgoing);

@@ -37,16 +37,21 @@ export function readUserData(bytes: Uint8Array): Result<Enrolment, string> {
       return name === undefined || value === undefined ? [] : [[name, value]];
     }),
   );
-  const relays = (values.get('RELAYS') ?? '').split(' ').filter((one) => one !== '');
   return ok({
     claim: values.get('CLAIM') ?? '',
     systemId: values.get('SYSTEM_ID') ?? '',
     serverName: values.get('SERVER_NAME') ?? '',
-    relays: relays.map((relay) => ({
-      host: relay.slice(0, relay.lastIndexOf(':')),
-      port: Number(relay.slice(relay.lastIndexOf(':') + 1)),
-    })),
+    relays: readAddresses(values.get('RELAYS') ?? ''),
     caPem,
     authorization: authorization.replace(/^Authorization:\s*/, '').trim(),
   });
+}
+
+/** `host:port host:port …`, as user-data and the endpoint's answers have it. */
+export function readAddresses(text: string): Enrolment['relays'] {
+  const relays = text.split(' ').filter((one) => one !== '');
+  return relays.map((relay) => ({
+    host: relay.slice(0, relay.lastIndexOf(':')),
+    port: Number(relay.slice(relay.lastIndexOf(':') + 1)),
+  }));
 }
