@@ -100,10 +100,12 @@ function beShort(draft: Draft, code: string, sentence: string): void {
 
 /** What was given back has to be back before it can be chosen again; what MAAS refuses to take back is not waited for. */
 function isGivingBack(state: ClusterState): boolean {
-  return state.machines.some(
-    (machine) =>
-      machine.leaving?.code === 'given-back' && machine.leaving.goneAt === null && standing(machine) !== 'fell-back',
-  );
+  return state.machines.some((machine) => {
+    const { leaving } = machine;
+    if (leaving?.code !== 'given-back' || leaving.goneAt !== null) return false;
+    // It looks as MAAS left it until MAAS has been asked.
+    return standing(machine) !== 'fell-back' || (leaving.askedAt === null && leaving.tries === 0);
+  });
 }
 
 function failWhenTooLong(draft: Draft): boolean {
