@@ -6,7 +6,10 @@ import { applyFact } from './apply-fact.ts';
 import { applyOutcome } from './apply-outcome.ts';
 import { applyRelays } from './apply-relays.ts';
 import type { ClusterEvent } from './cluster-event.ts';
-import type { ClusterState } from './cluster-state.ts';
+import type { Absence, ClusterState } from './cluster-state.ts';
+
+/** Remembered of a gateway, besides the last. */
+const ABSENCES_MAX = 32;
 
 /** The state after `event`. Null stays null until `spec-accepted`. Repeating an event changes nothing but the count. */
 export function applyEvent(state: ClusterState | null, event: ClusterEvent): ClusterState | null {
@@ -22,8 +25,7 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     case 'observed':
       return onFact(state, event);
     case 'gateway-connected':
-      if (state.gateway?.connected === event.connected) return ignore(state);
-      return { ...state, gateway: { connected: event.connected, since: event.at, awayFrom: awayFrom(state, event) } };
+      return gatewaySeen(state, event);
     case 'abort-requested':
       return withIntent(state, 'aborted', event);
     case 'deletion-requested':
@@ -37,8 +39,24 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
   }
 }
 
-function awayFrom(state: ClusterState, { connected }: { readonly connected: boolean }): number | null {
-  return connected && state.gateway !== null ? state.gateway.since : null;
+type GatewayEvent = Extract<ClusterEvent, { kind: 'gateway-connected' }>;
+
+function gatewaySeen(state: ClusterState, { connected, at }: GatewayEvent): ClusterState {
+  const before = state.gateway;
+  if (before?.connected === connected) return ignore(state);
+  const awayFrom = connected ? (before?.since ?? null) : null;
+  const last = before?.awayFrom == null ? [] : [{ from: before.awayFrom, to: before.since }];
+  return {
+    ...state,
+    gateway: { connected, since: at, awayFrom, earlier: bounded([...(before?.earlier ?? []), ...last]) },
+  };
+}
+
+/** Of too many the two oldest become one: what is that long ago is judged late rather than early. */
+function bounded(absences: Absence[]): Absence[] {
+  const [first, second, ...rest] = absences;
+  if (absences.length <= ABSENCES_MAX || first === undefined || second === undefined) return absences;
+  return [{ from: first.from, to: second.to }, ...rest];
 }
 
 /** Any fact shows that the watch stands again. */

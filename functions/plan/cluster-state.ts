@@ -115,6 +115,9 @@ export const Trouble = z.strictObject({
 });
 export type Trouble = z.infer<typeof Trouble>;
 
+const Absence = z.strictObject({ from: EpochMs, to: EpochMs });
+export type Absence = z.infer<typeof Absence>;
+
 export const SlotMemory = z.strictObject({
   lastAttempt: z.int(),
   /** When a machine of this slot failed. */
@@ -147,8 +150,15 @@ export const ClusterState = z.strictObject({
   provisionedAt: Moment,
   deletedAt: Moment,
   failure: z.strictObject({ code: z.string(), message: z.string(), at: EpochMs }).nullable(),
-  /** `awayFrom`: when its last absence began, once that is over. */
-  gateway: z.strictObject({ connected: z.boolean(), since: EpochMs, awayFrom: Moment.default(null) }).nullable(),
+  /** `awayFrom`: when its last absence began, once that is over. `earlier`: those before, the oldest first. */
+  gateway: z
+    .strictObject({
+      connected: z.boolean(),
+      since: EpochMs,
+      awayFrom: Moment.default(null),
+      earlier: z.array(Absence).default([]),
+    })
+    .nullable(),
   identity: z.strictObject({ sealed: SealedSecret, caCertPem: z.string() }).nullable(),
   /** The virtual address: asked for, and had when `ip` is not null. */
   address: z

@@ -2,6 +2,7 @@
 import type { Waits } from '../../shared/limits.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { type ClusterState, currentMachines, isReady, type MachineRecord, nodeOf } from './cluster-state.ts';
+import { deadlineOf, hasPassed } from './deadlines.ts';
 
 export type Unsafe = {
   readonly reason: string;
@@ -26,8 +27,8 @@ export function mayAddMember(state: ClusterState, now: number, waits: Waits): Re
   if (begun.length === 1) return ok(null);
   if (state.etcd !== null) return etcdSettled(state.etcd.members, begun.length);
   const last = Math.max(...begun.map((machine) => nodeOf(state, machine)?.since ?? now));
-  const lookAt = last + Math.min(ETCD_SILENCE_MS, waits.leaseGuardMs);
-  return now >= lookAt ? ok(null) : wait('etcd to say that its members are healthy', lookAt);
+  const lookAt = deadlineOf(state, last, Math.min(ETCD_SILENCE_MS, waits.leaseGuardMs), waits);
+  return hasPassed(lookAt, now) ? ok(null) : wait('etcd to say that its members are healthy', lookAt);
 }
 
 function etcdSettled(known: NonNullable<ClusterState['etcd']>['members'], begun: number): Result<null, Unsafe> {

@@ -4,15 +4,16 @@ import type { Waits } from '../../shared/limits.ts';
 import type { ClusterState, Doubt } from './cluster-state.ts';
 
 /**
- * The end of `limitMs` from `start`; null while the gateway is not connected. Its last absence does not count: without it
- * nothing that a machine waits for comes to be, such as the network that makes its node Ready.
+ * The end of `limitMs` from `start`; null while the gateway is not connected. Its absences do not count: without it nothing that
+ * a machine waits for comes to be, such as the network that makes its node Ready.
  */
 export function deadlineOf(state: ClusterState, start: number, limitMs: number, waits: Waits): number | null {
   const { gateway } = state;
   if (gateway === null) return start + limitMs;
   if (!gateway.connected) return null;
-  const { since, awayFrom } = gateway;
-  const awayMs = awayFrom === null ? 0 : Math.max(0, since - Math.max(awayFrom, start));
+  const { since, awayFrom, earlier } = gateway;
+  const absences = awayFrom === null ? earlier : [...earlier, { from: awayFrom, to: since }];
+  const awayMs = absences.reduce((sum, { from, to }) => sum + Math.max(0, to - Math.max(from, start)), 0);
   return Math.max(start + limitMs + awayMs, since + waits.leaseGuardMs);
 }
 

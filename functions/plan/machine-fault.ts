@@ -11,7 +11,7 @@ export type Fault = { readonly code: string; readonly reason: string; readonly s
 /** Null while it may still come right. */
 export function machineFault(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
   if (machine.held === null) return refusedFacts(state, machine);
-  return seenFault(machine, now, waits) ?? deployRefused(state, machine) ?? ownFault(state, machine, now, waits);
+  return seenFault(state, machine, now, waits) ?? deployRefused(state, machine) ?? ownFault(state, machine, now, waits);
 }
 
 /** The waits of a machine on its way to Ready: what it waits for, since when, and when that is over. */
@@ -33,7 +33,8 @@ export function machineWait(state: ClusterState, machine: MachineRecord, waits: 
   });
   if (enrolled === null) return wait('deploying', deploy.acceptedAt ?? deploy.sentAt, waits.deployDeadlineMs);
   if (document === null) return wait('waiting-turn', enrolled.at, Math.max(0, deploy.enrolUntil - enrolled.at));
-  return wait('joining', Math.max(enrolled.at, document.sentAt), waits.joinDeadlineMs);
+  // It may have asked in vain for a while: what a machine does with its document takes as long as ever.
+  return wait('joining', Math.max(enrolled.at, document.fetchedAt ?? document.sentAt), waits.joinDeadlineMs);
 }
 
 /** Statuses a machine of ours can't come back from without being released first. */
@@ -50,7 +51,7 @@ const LOST_STATUSES: ReadonlySet<MachineStatus> = new Set([
 /** Somebody else gave it back. */
 const TAKEN_STATUSES: ReadonlySet<MachineStatus> = new Set(['new', 'ready', 'releasing', 'disk-erasing']);
 
-function seenFault(machine: MachineRecord, now: number, waits: Waits): Fault | null {
+function seenFault(state: ClusterState, machine: MachineRecord, now: number, waits: Waits): Fault | null {
   const { maas } = machine;
   if (maas === null) return null;
   const { status, since } = maas;
@@ -60,7 +61,7 @@ function seenFault(machine: MachineRecord, now: number, waits: Waits): Fault | n
     return { code: 'MACHINE_FAILED', reason: `MAAS says ${status}${words}`, since };
   }
   const taken = !maas.ours || maas.unowned || (status !== null && TAKEN_STATUSES.has(status));
-  if (!taken || now < since + graceMs(waits)) return null;
+  if (!taken || !hasPassed(deadlineOf(state, since, graceMs(waits), waits), now)) return null;
   const reason = maas.ours ? `somebody gave it back in MAAS (it is ${status})` : 'MAAS says it is no longer ours';
   return { code: 'MACHINE_LOST', reason, since };
 }

@@ -7,6 +7,7 @@ import { addressName, chooseAddress, chooseDomain } from './choose-address.ts';
 import { chooseMachines, type MachineSupply } from './choose-machines.ts';
 import { type ClusterState, currentMachines, type PlannedSlot } from './cluster-state.ts';
 import { ask } from './command-for.ts';
+import { deadlineOf, hasPassed } from './deadlines.ts';
 import { type Draft, sendAway } from './draft.ts';
 import { emptySlots, slotsToFill } from './gateway-growth.ts';
 import { needsAddress } from './plan-address.ts';
@@ -99,20 +100,23 @@ function beShort(draft: Draft, code: string, sentence: string): void {
 
 /** What was given back has to be back before it can be chosen again; what MAAS refuses to take back is not waited for. */
 function isGivingBack(state: ClusterState): boolean {
-  return state.machines.some(
-    (machine) =>
-      machine.leaving?.code === 'given-back' && machine.leaving.goneAt === null && standing(machine) !== 'fell-back',
-  );
+  return state.machines.some((machine) => {
+    const { leaving } = machine;
+    if (leaving?.code !== 'given-back' || leaving.goneAt !== null) return false;
+    // It looks as MAAS left it until MAAS has been asked.
+    return standing(machine) !== 'fell-back' || (leaving.askedAt === null && leaving.tries === 0);
+  });
 }
 
 function failWhenTooLong(draft: Draft): boolean {
-  const { shortage } = draft.state;
-  if (shortage === null || draft.now < shortage.since + draft.waits.shortageDeadlineMs) return false;
-  if (draft.state.provisionedAt !== null) return false;
-  const hours = Math.round(draft.waits.shortageDeadlineMs / 3_600_000);
+  const { state, now, waits } = draft;
+  const { shortage } = state;
+  if (shortage === null || state.provisionedAt !== null) return false;
+  if (!hasPassed(deadlineOf(state, shortage.since, waits.shortageDeadlineMs, waits), now)) return false;
+  const hours = Math.round(waits.shortageDeadlineMs / 3_600_000);
   const message = `${shortage.sentence} That lasted ${hours} hours. Abort this cluster, and create it again when MAAS has machines for it.`;
   const code = shortage.code === 'no-matching-machine' ? 'NO_MATCHING_MACHINE' : 'NO_ADDRESS';
-  draft.state = { ...draft.state, failure: { code, message, at: draft.now } };
+  draft.state = { ...state, failure: { code, message, at: now } };
   return true;
 }
 

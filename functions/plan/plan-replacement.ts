@@ -5,6 +5,7 @@ import type { SystemId } from '../../shared/ids.ts';
 import { QUARANTINE_MS_MAX, QUARANTINE_MS_MIN, SLOT_TRIES_MAX } from '../../shared/limits.ts';
 import { type ClusterState, currentMachines, type MachineRecord, nodeOf, subjectOf } from './cluster-state.ts';
 import { mayRemoveMember, wasMember } from './control-plane-safety.ts';
+import { deadlineOf, hasPassed } from './deadlines.ts';
 import { type Draft, sendAway } from './draft.ts';
 import { mayLoseRelay } from './gateway-relays.ts';
 import { type Fault, machineFault } from './machine-fault.ts';
@@ -52,7 +53,7 @@ function keepWithoutQuorum(draft: Draft, machine: MachineRecord, fault: Fault, r
   const { state, now, waits } = draft;
   if (state.provisionedAt !== null) return;
   const alone = state.spec.pools.every((pool) => pool.role === 'worker' || pool.size === 1);
-  if (!alone && now < fault.since + waits.joinDeadlineMs) return;
+  if (!alone && !hasPassed(deadlineOf(state, fault.since, waits.joinDeadlineMs, waits), now)) return;
   const what = alone ? 'it was the only control-plane machine and its data is gone with it' : `waiting for ${reason}`;
   const message = `${nameOf(machine)} failed: ${fault.reason}; ${what}. Everything is kept as it is; abort to give it back.`;
   draft.state = { ...state, failure: { code: 'CONTROL_PLANE_LOST', message, at: now } };

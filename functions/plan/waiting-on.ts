@@ -64,7 +64,8 @@ function shortageWait(state: ClusterState, waits: Waits): WaitingOnView[] {
   if (state.shortage === null) return [];
   const { code, sentence, since } = state.shortage;
   const text = `${sentence} Waiting for MAAS to have more.`;
-  return [{ code, slot: null, sentence: text, since, deadlineAt: since + waits.shortageDeadlineMs }];
+  const deadlineAt = deadlineOf(state, since, waits.shortageDeadlineMs, waits);
+  return [{ code, slot: null, sentence: text, since, deadlineAt }];
 }
 
 function userWait(state: ClusterState, failure: NonNullable<ClusterState['failure']>): WaitingOnView {
@@ -84,7 +85,8 @@ function currentWait(state: ClusterState, machine: MachineRecord, now: number, w
     const sentence = `${nameOf(machine)} has to be replaced (${fault.reason}); ${what}.`;
     // Without quorum before it ever ran, the cluster fails then ([CP7]).
     const isDoomed = !quorum.ok && state.provisionedAt === null;
-    const deadlineAt = fault.since + (isDoomed ? waits.joinDeadlineMs : waits.shortageDeadlineMs);
+    const limitMs = isDoomed ? waits.joinDeadlineMs : waits.shortageDeadlineMs;
+    const deadlineAt = deadlineOf(state, fault.since, limitMs, waits);
     return { code: 'replacement-blocked', slot, sentence, since: fault.since, deadlineAt };
   }
   if (machine.readyAt !== null) return notReadyWait(state, machine, waits) ?? relayWait(state, machine, waits);

@@ -2,7 +2,7 @@
 import type { Waits } from '../../shared/limits.ts';
 import { type ClusterState, currentMachines } from './cluster-state.ts';
 import { mayAddMember } from './control-plane-safety.ts';
-import { doubtUntil, graceMs } from './deadlines.ts';
+import { deadlineOf, doubtUntil, graceMs } from './deadlines.ts';
 import { slotsToFill } from './gateway-growth.ts';
 import { needsAddress } from './plan-address.ts';
 import { inventoryDueAt } from './plan-choice.ts';
@@ -32,7 +32,9 @@ function lostAt(state: ClusterState, key: string, deadlineAt: number, waits: Wai
 
 function machineMoments(state: ClusterState, now: number, waits: Waits): number[] {
   const may = mayAddMember(state, now, waits);
-  const seen = currentMachines(state).flatMap(({ maas }) => (maas === null ? [] : [maas.since + graceMs(waits)]));
+  const seen = currentMachines(state).flatMap(({ maas }) =>
+    maas === null ? [] : (deadlineOf(state, maas.since, graceMs(waits), waits) ?? []),
+  );
   const doubts = state.machines.map(({ doubt }) => doubtUntil(doubt, waits));
   const failures = state.provisionedAt === null ? [] : Object.values(state.slots).flatMap(({ failedAt }) => failedAt);
   const lookAt = may.ok || state.intent.kind !== 'present' ? [] : [may.error.lookAt ?? 0];

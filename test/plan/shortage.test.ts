@@ -79,6 +79,26 @@ describe('too few machines, and races for them', () => {
     world.runToPhase('running');
   });
 
+  test('[MA4] [CL8] nothing is chosen anew before MAAS was asked to take back what was given back', () => {
+    const world = new World(machines(4)).create(aCluster().withControlPlane(1).withWorkers(3).accepted());
+    world.run(() => world.sentVerbs('ensure-allocated').length === 4);
+    world.maas.set('m-02', { status: 'allocated', owner: 'rival' });
+    world.intercept = (event) => event.kind === 'command-settled' && event.commandId.includes('/ensure-released/');
+    world.run(() => world.sentVerbs('ensure-released').length === 3);
+    const looks = world.sentVerbs('observe-inventory').length;
+    world.intercept = (event) => event.kind === 'command-settled' || event.kind === 'observed';
+    world.pass(TEST_WAITS.releaseDeadlineMs / 2);
+    expect(world.sentVerbs('observe-inventory')).toHaveLength(looks);
+    // What MAAS refuses to take back is not waited for.
+    world.intercept = () => false;
+    const ids = Object.values(world.state?.pending ?? {}).flatMap(({ commandId }) =>
+      commandId.includes('/ensure-released/') ? commandId : [],
+    );
+    const outcome = { ok: false, error: { code: 'MAAS_CONFLICT', detail: 'the BMC does not obey' } } as const;
+    for (const commandId of ids) world.give({ kind: 'command-settled', at: world.now, commandId, outcome });
+    expect(world.sentVerbs('observe-inventory').length).toBeGreaterThan(looks);
+  });
+
   test('[MA6] an answer lost after allocate finds the same machine under the same claim', () => {
     const world = new World(machines(4));
     for (const id of world.maas.machines.keys()) world.maas.fates.set(id, 'allocate-answer-lost');

@@ -74,6 +74,70 @@ describe('waits', () => {
     expect(world.now).toBeGreaterThanOrEqual(before + TEST_WAITS.deployDeadlineMs * 2);
   });
 
+  test('[WA2] every absence counts, not the last alone, and of many none is forgotten', () => {
+    const world = new World(machines(4)).create(small());
+    const deadline = () => world.view.waitingOn.find(({ slot }) => slot === 'cp-0')?.deadlineAt ?? 0;
+    world.run(() => world.view.machines.every(({ phase }) => phase === 'deploying'));
+    const before = deadline();
+    world.intercept = (event) => event.kind === 'observed';
+    for (let absences = 0; absences < 40; absences += 1) {
+      tunnel(world, false);
+      world.pass(20_000);
+      tunnel(world, true);
+      world.pass(10);
+    }
+    expect(deadline()).toBeGreaterThanOrEqual(before + 40 * 20_000);
+    expect(deadline()).toBeLessThan(before + 40 * 20_010);
+    expect(world.state?.gateway?.earlier.length).toBeLessThan(40);
+  });
+
+  test('[WA2] neither a shortage nor trouble ends a cluster while the gateway is away', () => {
+    const short = new World(machines(1)).create(small());
+    short.run(() => short.state?.shortage !== null);
+    const troubled = new World(machines(4));
+    troubled.relay.answer = () => ({ ok: false, error: { code: 'MAAS_UNAUTHORIZED', detail: 'status 401' } });
+    troubled.create(small()).pass(1_000);
+    for (const world of [short, troubled]) {
+      tunnel(world, false);
+      world.pass(2 * TEST_WAITS.shortageDeadlineMs);
+      tunnel(world, true);
+      world.pass(TEST_WAITS.shortageDeadlineMs - 60_000);
+      expect(world.phases.at(-1)).toBe('pending');
+      world.runToPhase('failed', 120_000);
+    }
+  });
+
+  test('[WA2] one stale look at MAAS is not confirmed by an absence', () => {
+    const world = new World(machines(4)).create(small()).runToPhase('running');
+    const id = world.view.machines[1]?.systemId ?? '';
+    const facts = world.maas.get(id);
+    world.maas.set(id, { status: 'ready', owner: null, claim: null });
+    world.relay.noticed(id);
+    tunnel(world, false);
+    world.pass(60_000);
+    tunnel(world, true);
+    world.maas.set(id, facts);
+    world.relay.noticed(id);
+    world.pass(60_000);
+    expect(world.view.machines[1]).toMatchObject({ systemId: id, attempt: 1, phase: 'ready' });
+  });
+
+  test('[MA9] the time to join begins when a machine has its document', () => {
+    const world = new World(machines(4)).create(small());
+    world.run(() => world.view.machines[0]?.phase === 'deploying');
+    world.intercept = (event) =>
+      event.kind === 'command-settled' || (event.kind === 'observed' && event.fact.kind !== 'enrolled');
+    world.run(() => world.view.machines[0]?.phase === 'enrolled');
+    world.pass(TEST_WAITS.joinDeadlineMs - 1_000);
+    world.intercept = () => false;
+    const { claim, held } = world.state?.machines[0] ?? {};
+    if (claim === undefined || held == null) throw new Error('no machine');
+    const fact = { kind: 'document-fetched', claim, systemId: held.systemId } as const;
+    world.give({ kind: 'observed', at: world.now, fact });
+    const wait = world.plan.waitingOn.find(({ slot }) => slot === 'cp-0');
+    expect(wait).toMatchObject({ code: 'joining', deadlineAt: world.now + TEST_WAITS.joinDeadlineMs });
+  });
+
   test('[CL5] what fails for a while is tried again, ever more slowly, and the wait says why', () => {
     const world = new World(machines(4));
     let down = true;

@@ -152,13 +152,14 @@ export class MaasAudit {
     );
   }
 
-  /** Giving back a member that lives must not cost a living cluster its quorum. */
+  /** Giving back a member that lives must not cost a living cluster its quorum. One that has not begun has nothing to lose (CP2). */
   #i12QuorumIsKept(cluster: string, systemId: string): void {
     const found = this.#world.kubernetes.clusterOf(systemId);
     const registration = found?.running.get(systemId);
     const id = ClusterId.safeParse(cluster);
     const state = id.success ? this.#world.record(id.data)?.state : null;
     if (found == null || registration?.role !== 'control-plane' || state?.intent.kind !== 'present') return;
+    if (state.api?.firstReadyAt == null) return;
     const members = found.etcd.members();
     const up = members.filter((member) => member.up);
     const left = up.filter(({ name }) => name !== registration.name).length;
