@@ -59,6 +59,13 @@ export type OrphanedGateway = z.infer<typeof OrphanedGateway>;
 
 export const GatewayUpdate = z.strictObject({ size: GatewaySize });
 
+/** What a condition was told from, and when: null when nothing has told yet. */
+export const GatewayCondition = z.strictObject({
+  ...Condition.shape,
+  evidence: z.strictObject({ at: EpochMs, detail: z.string() }).nullable(),
+});
+export type GatewayCondition = z.infer<typeof GatewayCondition>;
+
 export const GatewayView = z.strictObject({
   id: GatewayId,
   name: z.string(),
@@ -71,7 +78,7 @@ export const GatewayView = z.strictObject({
   outstandingCommands: z.int(),
   /** The machines that carry it; null for a gateway on a host of its own. */
   machines: GatewayCluster.nullable(),
-  conditions: z.array(Condition),
+  conditions: z.array(GatewayCondition),
 });
 export type GatewayView = z.infer<typeof GatewayView>;
 

@@ -12,7 +12,7 @@ import type { Context, Principal } from './route.ts';
 export type ResultOf<V extends Verb> = Extract<CommandResult, { verb: V }>;
 
 /** The tunnel's own time-out comes first, so that the caller learns which part was silent. */
-const OBJECT_SLACK_MS = 2_000;
+export const OBJECT_SLACK_MS = 2_000;
 
 export async function askGateway<V extends Verb>(
   context: Context & { readonly principal: Principal },

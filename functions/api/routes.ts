@@ -15,6 +15,7 @@ import {
   OrphanedGateway,
 } from '../../shared/gateway-view.ts';
 import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
+import { GatewayDiagnosis } from '../../shared/node-check.ts';
 import { PairingChallenge, PairingChallengeRequest, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { ok } from '../../shared/result.ts';
 import { createApiKey, listApiKeys, revokeApiKey } from './api-keys.ts';
@@ -38,6 +39,7 @@ import {
 } from './cluster-profiles.ts';
 import { createCluster, getCluster, getTimeline, listClusters } from './clusters.ts';
 import { abortCluster, deleteCluster } from './end-cluster.ts';
+import { diagnoseGateway } from './gateway-diagnostics.ts';
 import { deleteGateway } from './gateway-end.ts';
 import { deleteGatewayNode, resetGatewayKey } from './gateway-nodes.ts';
 import { resizeGateway } from './gateway-size.ts';
@@ -72,6 +74,7 @@ const NAMES = new Map<z.ZodType, string>(
     ClusterView,
     GatewayCreate,
     GatewayCreated,
+    GatewayDiagnosis,
     GatewayUpdate,
     GatewayView,
     InventoryFacts,
@@ -117,6 +120,7 @@ export const ROUTES: readonly Route[] = [
   getGateway,
   renewPairingCode,
   resizeGateway,
+  diagnoseGateway,
   deleteGateway,
   deleteGatewayNode,
   resetGatewayKey,

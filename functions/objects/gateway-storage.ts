@@ -62,6 +62,8 @@ const STEPS: readonly (readonly string[])[] = [
   ["ALTER TABLE own ADD COLUMN runs TEXT NOT NULL DEFAULT '[]'"],
   // C5: what is not taken again.
   ['CREATE TABLE ended (id INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE)'],
+  // What the node found when it was last asked to look around (N8).
+  ['ALTER TABLE node ADD COLUMN found TEXT'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */

@@ -6,8 +6,9 @@ import type { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
-import type { ClusterId, EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, GatewayId, RelayNodeId, RequestId, Scope } from '../../shared/ids.ts';
 import type { RelayOfMachine } from '../../shared/installation.ts';
+import type { GatewayDiagnosis } from '../../shared/node-check.ts';
 import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
@@ -112,4 +113,9 @@ export type GatewayRpc = {
    * again. `GATEWAY_NOT_RUNNING` when no relay is connected, `GATEWAY_NO_ANSWER` after `timeoutMs`.
    */
   ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>>;
+  /**
+   * Each connected relay looks around now, and whether it can use these accounts, within DIAGNOSTICS_MS_MAX. What it finds is
+   * kept as evidence of the gateway's conditions. `GATEWAY_NOT_RUNNING` when no relay is connected.
+   */
+  diagnose(requestId: RequestId, accounts: readonly AccountAccess[]): Promise<Result<GatewayDiagnosis, ApiFailure>>;
 };

@@ -66,6 +66,22 @@ export async function listAccounts(db: Catalogue, scope: Scope, page: PageWanted
   return rows.map(rowOf);
 }
 
+/** Those that stand on this gateway, the newest first. */
+export async function accountsOfGateway(
+  db: Catalogue,
+  scope: Scope,
+  gatewayId: GatewayId,
+  limit: number,
+): Promise<AccountAccess[]> {
+  const rows = await db
+    .select()
+    .from(cloudAccounts)
+    .where(and(ownedBy(cloudAccounts, scope), eq(cloudAccounts.gatewayId, gatewayId)))
+    .orderBy(desc(cloudAccounts.createdAt), desc(cloudAccounts.id))
+    .limit(limit);
+  return rows.map((row) => rowOf(row).access);
+}
+
 /** False when a cluster that is not deleted uses it, at that very moment. */
 export async function removeAccount(db: Catalogue, scope: Scope, id: AccountId): Promise<boolean> {
   const unused = sql`not exists (select 1 from clusters where account_id = ${id} and phase <> 'deleted')`;

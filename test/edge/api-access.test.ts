@@ -21,6 +21,7 @@ const ALLOWED: Readonly<Record<string, 'public' | 'setup-secret' | readonly Role
   'GET /v1/gateways/{gatewayId}': ROLES,
   'POST /v1/gateways/{gatewayId}/pairing-code': ['tenant-admin', 'project-admin'],
   'PATCH /v1/gateways/{gatewayId}': ['tenant-admin', 'project-admin'],
+  'POST /v1/gateways/{gatewayId}/diagnostics': ['tenant-admin', 'project-admin'],
   'DELETE /v1/gateways/{gatewayId}': ['tenant-admin'],
   'DELETE /v1/gateways/{gatewayId}/nodes/{nodeId}': ['tenant-admin', 'project-admin'],
   'POST /v1/gateways/{gatewayId}/reset-key': ['tenant-admin'],
