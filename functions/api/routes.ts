@@ -17,6 +17,7 @@ import {
 import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
 import { GatewayDiagnosis } from '../../shared/node-check.ts';
 import { PairingChallenge, PairingChallengeRequest, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
+import { ProjectCreate, ProjectView } from '../../shared/project.ts';
 import { ok } from '../../shared/result.ts';
 import { createApiKey, listApiKeys, revokeApiKey } from './api-keys.ts';
 import {
@@ -54,6 +55,7 @@ import {
 import { createKubeconfig, Kubeconfig, KubeconfigRequest } from './kubeconfig.ts';
 import { openApiDocument } from './openapi.ts';
 import { challengePairing, pairRelay } from './pairing.ts';
+import { createProject, listProjects } from './projects.ts';
 import { definePublicRoute, Nothing, type Route } from './route.ts';
 import { setUp } from './setup.ts';
 import { getHealth, whoAmI } from './whoami.ts';
@@ -87,6 +89,8 @@ const NAMES = new Map<z.ZodType, string>(
     PairingRequest,
     PairingResponse,
     ProfileCreate,
+    ProjectCreate,
+    ProjectView,
     SetupResponse,
     WhoAmI,
   }).map(([name, schema]) => [schema, name]),
@@ -112,6 +116,8 @@ export const ROUTES: readonly Route[] = [
   getOpenApi,
   setUp,
   whoAmI,
+  createProject,
+  listProjects,
   createApiKey,
   listApiKeys,
   revokeApiKey,

@@ -3,7 +3,7 @@
 import type { Claim } from '../../shared/claim.ts';
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
-import type { ClusterId, EpochMs, RelayNodeId } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, ProjectId, RelayNodeId } from '../../shared/ids.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -159,9 +159,9 @@ export class GatewayLogic implements GatewayRpc {
     return reset;
   }
 
-  async enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>> {
+  async enqueue(commands: readonly Command[], project?: ProjectId): Promise<Result<null, ApiFailure>> {
     if (this.#standing() === null) return err(apiFailure('NOT_FOUND', 'There is no such gateway.'));
-    const added = this.#queue.add(commands, this.#ports.now());
+    const added = this.#queue.add(commands, this.#ports.now(), null, project);
     if (!added.ok) return added;
     const { superseded, strangers, changed } = added.value;
     for (const commandId of changed)
@@ -286,7 +286,7 @@ export class GatewayLogic implements GatewayRpc {
 
   #cluster(id: ClusterId): Pick<ClusterRpc, 'report' | 'gatewayConnected'> | null {
     const gateway = this.#standing();
-    return gateway === null ? null : this.#ports.cluster(gateway.scope, id);
+    return gateway === null ? null : this.#ports.cluster(this.#queue.scopeOf(id, gateway.scope), id);
   }
 
   #removal(): RemovalPorts {

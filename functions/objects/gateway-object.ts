@@ -2,7 +2,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Claim } from '../../shared/claim.ts';
 import type { AccountAccess, Command, CommandId } from '../../shared/command.ts';
-import type { ClusterId, EpochMs, RelayNodeId, RequestId, Scope } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, ProjectId, RelayNodeId, RequestId, Scope } from '../../shared/ids.ts';
 import type { PairingRequest } from '../../shared/pairing.ts';
 import { CLOSE, PING, PONG } from '../../shared/tunnel-frame.ts';
 import { now, randomBytes } from '../clock.ts';
@@ -138,8 +138,8 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
     return this.#logic.resetKey();
   }
 
-  enqueue(commands: readonly Command[]) {
-    return this.#logic.enqueue(commands);
+  enqueue(commands: readonly Command[], project?: ProjectId) {
+    return this.#logic.enqueue(commands, project);
   }
 
   withdraw(commandIds: readonly CommandId[]) {

@@ -6,7 +6,7 @@ import type { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
-import type { ClusterId, EpochMs, GatewayId, RelayNodeId, RequestId, Scope } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, GatewayId, ProjectId, RelayNodeId, RequestId, Scope } from '../../shared/ids.ts';
 import type { RelayOfMachine } from '../../shared/installation.ts';
 import type { GatewayDiagnosis } from '../../shared/node-check.ts';
 import type { Observation } from '../../shared/observation.ts';
@@ -19,6 +19,8 @@ export type ClusterCreation = {
   readonly scope: Scope;
   readonly clusterId: ClusterId;
   readonly gatewayId: GatewayId;
+  /** Of the gateway, when it is of another project (C13). */
+  readonly gatewayScope?: Scope | undefined;
   readonly account: AccountAccess;
   readonly spec: ClusterSpec;
   readonly profile: ClusterProfile;
@@ -100,8 +102,11 @@ export type GatewayRpc = {
    * one stays unreadable. `GATEWAY_KEY_HELD` while a relay that holds it is connected.
    */
   resetKey(): Promise<Result<null, ApiFailure>>;
-  /** Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn. */
-  enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>>;
+  /**
+   * Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn.
+   * @param project of the cluster they are of; the gateway's own when left out
+   */
+  enqueue(commands: readonly Command[], project?: ProjectId): Promise<Result<null, ApiFailure>>;
   withdraw(commandIds: readonly CommandId[]): Promise<void>;
   /**
    * Whether a relay is heard of now (T10). When that is not what the cluster believes, it is told by `gatewayConnected`, which

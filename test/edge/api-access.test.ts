@@ -13,6 +13,8 @@ const ALLOWED: Readonly<Record<string, 'public' | 'setup-secret' | readonly Role
   'POST /v1/pairing/challenge': 'public',
   'POST /v1/pairing': 'public',
   'GET /v1/whoami': ROLES,
+  'POST /v1/projects': ['tenant-admin'],
+  'GET /v1/projects': ['tenant-admin'],
   'POST /v1/api-keys': ['tenant-admin'],
   'GET /v1/api-keys': ['tenant-admin'],
   'DELETE /v1/api-keys/{apiKeyId}': ['tenant-admin'],
