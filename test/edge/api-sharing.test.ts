@@ -5,11 +5,12 @@ import { pageOf } from '../../functions/api/page.ts';
 import { ApiKeyCreated, ApiKeyView, WhoAmI } from '../../shared/api-key.ts';
 import { ClusterView } from '../../shared/cluster-view.ts';
 import { AccountView } from '../../shared/gateway-view.ts';
-import type { Scope } from '../../shared/ids.ts';
+import { ProjectId, type Scope } from '../../shared/ids.ts';
 import { InventoryFacts } from '../../shared/inventory.ts';
 import { type AccountSharing, ProjectView } from '../../shared/project.ts';
 import { type ApiGateway, accountOk, answerNext, connectGateway, INVENTORY } from './api-gateway.ts';
 import { answerOf, callApi, makeKey, makeOtherTenant, problemOf, setUp } from './call-api.ts';
+import { installationOf, register } from './own-machines.ts';
 
 let admin: string;
 let scope: Scope;
@@ -154,4 +155,18 @@ test('[C13] a change of the account is told to the clusters of other projects to
   await problemOf(create('too-late'), 'ACCOUNT_NOT_SHARED');
   const list = callApi('GET', '/v1/clusters', { key: editor });
   expect(await (await list).text()).toContain('"name":"theirs"');
+});
+
+test('[I1] a registration may share the account; one that says nothing of it leaves what an admin made of it', async () => {
+  const installer = await connectGateway(admin, 'shares');
+  const silent = installationOf(installer.node.gatewayId, null);
+  const saying = { ...silent, account: { ...silent.account, sharing: 'all' as const } };
+  const made = `/v1/cloud-accounts/${silent.account.access.accountId}`;
+  const kept = () => answerOf(callApi('GET', made, { key: admin }), 200, AccountView);
+  await register(installer, saying);
+  expect(await kept()).toMatchObject({ sharing: 'all', keyVersion: 1 });
+  await register(installer, silent);
+  expect(await kept()).toMatchObject({ sharing: 'all' });
+  const unknown = { ...saying, account: { ...saying.account, sharing: { projects: [ProjectId.parse('prj_nobody')] } } };
+  expect(await register(installer, unknown)).toMatchObject({ refused: { code: 'PROJECT_NOT_FOUND' } });
 });

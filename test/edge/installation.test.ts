@@ -8,7 +8,7 @@ import { sweep } from '../../functions/sweep.ts';
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
 import { ClusterSummary, ClusterView } from '../../shared/cluster-view.ts';
 import { AccountView, GatewayView } from '../../shared/gateway-view.ts';
-import { ClusterId, ProjectId, type Scope } from '../../shared/ids.ts';
+import { ClusterId, type Scope } from '../../shared/ids.ts';
 import type { Installation } from '../../shared/installation.ts';
 import { type ApiGateway, connectGateway } from './api-gateway.ts';
 import { answerOf, callApi, problemOf, setUp } from './call-api.ts';
@@ -69,18 +69,6 @@ test('[I1] a registration makes the account and the machines once, however often
   expect(again.clusterId).toBe(first.clusterId);
   expect(await rowsOf(gateway)).toMatchObject([{ id: first.clusterId, kind: 'gateway' }]);
   expect(await accountOf(installation)).toMatchObject({ gatewayId: gateway.node.gatewayId, keyVersion: 1 });
-});
-
-test('[I1] a registration may share the account; one that says nothing of it leaves what an admin made of it', async () => {
-  const gateway = await connectGateway(admin, 'shares');
-  const silent = installationOf(gateway.node.gatewayId, null);
-  const saying = { ...silent, account: { ...silent.account, sharing: 'all' as const } };
-  await register(gateway, saying);
-  expect(await accountOf(silent)).toMatchObject({ sharing: 'all', keyVersion: 1 });
-  await register(gateway, silent);
-  expect(await accountOf(silent)).toMatchObject({ sharing: 'all' });
-  const unknown = { ...saying, account: { ...saying.account, sharing: { projects: [ProjectId.parse('prj_nobody')] } } };
-  expect(await register(gateway, unknown)).toMatchObject({ refused: { code: 'PROJECT_NOT_FOUND' } });
 });
 
 test('[I1] the machines are one control plane that takes workloads, in the networks that were named', async () => {
