@@ -5,17 +5,17 @@ import { API_OBJECT_MS_MAX } from '../shared/limits.ts';
 import { clusterOf, type Env } from './env.ts';
 import { log, messageOf } from './log.ts';
 import { within } from './objects/within.ts';
+import { clustersToTell, clusterTold } from './store/account-clusters.ts';
 import type { Catalogue } from './store/catalogue.ts';
 import { type AccountRow, accountsToTell } from './store/cloud-accounts.ts';
-import { clustersToTell, clusterTold } from './store/clusters.ts';
 
 const CLUSTERS_AT_ONCE = 100;
 
-export async function tellClusters(env: Env, catalogue: Catalogue, scope: Scope, row: AccountRow): Promise<void> {
+export async function tellClusters(env: Env, catalogue: Catalogue, row: AccountRow): Promise<void> {
   const { access, keyVersion } = row;
-  const ids = await clustersToTell(catalogue, scope, access.accountId, keyVersion, CLUSTERS_AT_ONCE);
+  const behind = await clustersToTell(catalogue, row.scope, access.accountId, keyVersion, CLUSTERS_AT_ONCE);
   await Promise.all(
-    ids.map(async (id) => {
+    behind.map(async ({ scope, id }) => {
       if (await tell(env, scope, id, row)) await clusterTold(catalogue, scope, id, keyVersion);
     }),
   );
@@ -23,8 +23,8 @@ export async function tellClusters(env: Env, catalogue: Catalogue, scope: Scope,
 
 /** For the sweep: the clusters that no request could tell. */
 export async function tellMissedClusters(env: Env, catalogue: Catalogue, accountsMax: number): Promise<void> {
-  for (const { scope, row } of await accountsToTell(catalogue, accountsMax)) {
-    await tellClusters(env, catalogue, scope, row);
+  for (const row of await accountsToTell(catalogue, accountsMax)) {
+    await tellClusters(env, catalogue, row);
   }
 }
 

@@ -5,7 +5,7 @@ import type { EpochMs } from '../shared/ids.ts';
 import type { LoadedConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
 import { wallClock } from './adapters/node-ports.ts';
-import { getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
+import { freeBytesOf, getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
 import { proxyFor, withoutCredentials } from './adapters/proxy.ts';
 import type { Config } from './config.ts';
 import { chooseAdvertised } from './enrolment/advertise.ts';
@@ -30,12 +30,19 @@ export type Check = {
 /** MAAS allows 300 s; half of it leaves time to act. */
 const CLOCK_SKEW_MS_MAX = 150_000;
 const MAAS_ANSWER_MS_MAX = 10_000;
+/** The journal of a busy week, twice: it is written anew before the old one goes. */
+const FREE_BYTES_MIN = 64 * 1_048_576;
+const ENDPOINTS_MAX = 16;
 
 const pass = (name: string, detail: string): Check => ({ name, status: 'ok', detail, todo: '' });
 const fail = (name: string, detail: string, todo: string): Check => ({ name, status: 'failed', detail, todo });
 const skip = (name: string, detail: string): Check => ({ name, status: 'skipped', detail, todo: '' });
 
-export async function diagnose({ config, ca }: LoadedConfig): Promise<Check[]> {
+/** A MAAS to reach, and the authority that proves it; null: this host's own. */
+export type Reach = { readonly endpoint: string; readonly caBundlePem: string | null };
+
+/** @param further MAAS endpoints to reach, beside those known here */
+export async function diagnose({ config, ca }: LoadedConfig, further: readonly Reach[] = []): Promise<Check[]> {
   const todo = 'Make it a folder that the user of slipway-relay may write, or set SLIPWAY_STATE_DIR.';
   if ((await modeOf(config.stateDir)) === null)
     return [fail('state folder', `${config.stateDir} does not exist`, todo)];
@@ -45,13 +52,18 @@ export async function diagnose({ config, ca }: LoadedConfig): Promise<Check[]> {
   const known = identity.ok ? identity.value : null;
   const journal = await disk.value.read(JOURNAL_FILE);
   const reading = journal.ok ? decodeJournal(journal.value ?? new Uint8Array()) : null;
+  const [console, maas] = await Promise.all([
+    checkConsole(config, ca, known?.origin ?? config.console),
+    checkMaas(config, reading, further),
+  ]);
   return [
     await checkFolder(config),
+    await checkDisk(config),
     await checkIdentity(disk.value, known, identity.ok ? null : identity.error.detail),
     ...(known === null ? [] : [await checkGatewayKey(disk.value, known)]),
     checkJournal(reading),
-    ...(await checkConsole(config, ca, known?.origin ?? config.console)),
-    ...(await checkMaas(config, reading)),
+    ...console,
+    ...maas,
     await checkEnrolment(config),
     checkAdvertised(config),
     await checkCertificate(disk.value, config.enrolment.authority, wallClock()),
@@ -78,6 +90,13 @@ async function checkFolder(config: Config): Promise<Check> {
     }
   }
   return pass('state folder', config.stateDir);
+}
+
+async function checkDisk({ stateDir }: Config): Promise<Check> {
+  const free = await freeBytesOf(stateDir);
+  const detail = `${Math.floor(free / 1_048_576)} MiB free in ${stateDir}`;
+  if (free >= FREE_BYTES_MIN) return pass('disk', detail);
+  return fail('disk', detail, 'Free room there: when it is full, nothing new is begun.');
 }
 
 async function checkIdentity(disk: Disk, identity: Identity | null, damage: string | null): Promise<Check> {
@@ -159,15 +178,16 @@ function checkClock(date: number | null): Check {
 }
 
 /** Those the site names, and those of commands under way: the relay keeps no list of accounts. */
-async function checkMaas(config: Config, reading: JournalReading | null): Promise<Check[]> {
+async function checkMaas(config: Config, reading: JournalReading | null, further: readonly Reach[]): Promise<Check[]> {
   const endpoints = new Map<string, string | null>((config.maasEndpoints ?? []).map((endpoint) => [endpoint, null]));
   for (const record of reading?.records ?? []) {
     if (record.kind !== 'accepted' || !('account' in record.command.body)) continue;
     const { endpoint, caBundlePem } = record.command.body.account;
     endpoints.set(endpoint, caBundlePem);
   }
+  for (const { endpoint, caBundlePem } of further) endpoints.set(endpoint, caBundlePem);
   if (endpoints.size === 0) return [skip('maas', 'no endpoint is known here yet')];
-  return Promise.all([...endpoints].slice(0, 16).map(([endpoint, pem]) => checkMaasEndpoint(endpoint, pem)));
+  return Promise.all([...endpoints].slice(-ENDPOINTS_MAX).map(([endpoint, pem]) => checkMaasEndpoint(endpoint, pem)));
 }
 
 async function checkMaasEndpoint(endpoint: string, pem: string | null): Promise<Check> {
@@ -178,16 +198,19 @@ async function checkMaasEndpoint(endpoint: string, pem: string | null): Promise<
   const url = `${endpoint}/api/2.0/version/`;
   const answer = await transport.send({ method: 'GET', url, headers: {}, timeoutMs: MAAS_ANSWER_MS_MAX });
   await transport.close();
-  const name = `maas ${endpoint}`;
   if (!answer.ok)
     return fail(
-      name,
-      answer.error.detail,
+      'maas',
+      `${endpoint}: ${answer.error.detail}`,
       'Check the route, firewall and certificate from this host to MAAS; no proxy is used.',
     );
   if (answer.value.status !== 200)
-    return fail(name, `answers with status ${answer.value.status}`, 'Check the endpoint: it ends in /MAAS.');
-  return pass(name, answer.value.body.slice(0, 100));
+    return fail(
+      'maas',
+      `${endpoint} answers with status ${answer.value.status}`,
+      'Check the endpoint: it ends in /MAAS.',
+    );
+  return pass('maas', `${endpoint} answers ${answer.value.body.slice(0, 100)}`);
 }
 
 async function checkEnrolment({ enrolment }: Config): Promise<Check> {

@@ -55,8 +55,9 @@ Exit status: 0 ended as asked; 1 could not start, the reason and what to do are 
 
 export const DOCTOR_HELP = `Usage: slipway-relay doctor [--json]
 
-Checks state folder, identity, gateway key, journal, clock, DNS, proxy, console, MAAS, the enrolment port, the addresses machines are
-told and the certificate they are shown, and says what to do about each that fails. Changes nothing; may run beside a relay that serves.
+Checks state folder, free disk, identity, gateway key, journal, clock, DNS, proxy, console, MAAS, the enrolment port, the addresses
+machines are told and the certificate they are shown, and says what to do about each that fails. Changes nothing; may run beside a
+relay that serves.
 
   --json   print the checks as one line of JSON
 

@@ -9,6 +9,7 @@ import { createOwnProgram } from './adapters/own-program.ts';
 import { makeClusterIdentity } from './bootstrap/cluster-identity.ts';
 import { createHandlers } from './commands/handlers.ts';
 import { isLoopback } from './config.ts';
+import { diagnose } from './doctor.ts';
 import { chooseAdvertised } from './enrolment/advertise.ts';
 import { authorityNumberOf, serverNameOf } from './enrolment/authority-number.ts';
 import type { Certificates } from './enrolment/certificates.ts';
@@ -165,6 +166,7 @@ function makeRelay(within: Within): Relay {
         addresses: relaysOf(within).map(hostAndPort),
       }),
       ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period, inventoried: sources.inventoried },
+      diagnose: (further) => diagnose(loaded, further),
     }),
     transportFor: (trust) => createUndiciTransport({ trust, proxyUrl: null }).send,
     maasEndpoints: loaded.config.maasEndpoints,

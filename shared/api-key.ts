@@ -25,10 +25,16 @@ export function makeApiKey(random: Uint8Array): ApiKey {
   return ApiKey.parse(`${body}_${checkText(body)}`);
 }
 
-export const ApiKeyCreate = z.strictObject({ name: ApiKeyName, role: Role });
+export const ApiKeyCreate = z.strictObject({
+  name: ApiKeyName,
+  role: Role,
+  /** That of the key it is made with when left out. */
+  projectId: ProjectId.optional(),
+});
 
 export const ApiKeyView = z.strictObject({
   id: ApiKeyId,
+  projectId: ProjectId,
   name: z.string(),
   role: Role,
   createdAt: EpochMs,

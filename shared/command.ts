@@ -11,6 +11,7 @@ import { AccountFacts, InventoryFacts } from './inventory.ts';
 import { CANDIDATES_MAX } from './limits.ts';
 import { MaasFailure } from './maas-failure.ts';
 import { MachineFacts, MachineRequirements } from './machine.ts';
+import { CHECKED_ACCOUNTS_MAX, NODE_CHECKS_MAX, NodeCheck } from './node-check.ts';
 import { SealedSecret } from './sealed-secret.ts';
 
 /** A cloud account as a command carries it: the key is ciphertext for this gateway. */
@@ -36,6 +37,8 @@ const tagged = <V extends string, A extends z.ZodRawShape>(verb: V, shape: A) =>
 export const CommandBody = z.discriminatedUnion('verb', [
   tagged('observe-account', { account: AccountAccess }),
   tagged('observe-inventory', { account: AccountAccess }),
+  /** A node looks at itself and around itself, and whether it can use these accounts (N8). */
+  tagged('observe-node', { accounts: z.array(AccountAccess).max(CHECKED_ACCOUNTS_MAX) }),
   /** Stands until superseded: the relay watches these and pushes observations. Never settles by itself. */
   tagged('observe-cluster', {
     account: AccountAccess,
@@ -169,6 +172,7 @@ export function isMutation(verb: Verb): boolean {
 export const CommandResult = z.discriminatedUnion('verb', [
   tagged('observe-account', { account: AccountFacts }),
   tagged('observe-inventory', { inventory: InventoryFacts }),
+  tagged('observe-node', { checks: z.array(NodeCheck).max(NODE_CHECKS_MAX) }),
   /** Told when it is superseded. */
   tagged('observe-cluster', {}),
   tagged('ensure-identity', { identity: SealedSecret, caCertPem: z.string() }),

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import { Claim } from './claim.ts';
 import { ClusterPhase, Condition, MachineView, WaitingOnView } from './cluster-view.ts';
 import { NodeState } from './gateway-key.ts';
-import { AccountId, ClusterId, EpochMs, GatewayId, RelayNodeId, SystemId } from './ids.ts';
+import { AccountId, ClusterId, EpochMs, GatewayId, ProjectId, RelayNodeId, SystemId } from './ids.ts';
 import { GatewaySize } from './installation.ts';
+import { AccountSharing } from './project.ts';
 
 export const GatewayName = z
   .string()
@@ -59,6 +60,13 @@ export type OrphanedGateway = z.infer<typeof OrphanedGateway>;
 
 export const GatewayUpdate = z.strictObject({ size: GatewaySize });
 
+/** What a condition was told from, and when: null when nothing has told yet. */
+export const GatewayCondition = z.strictObject({
+  ...Condition.shape,
+  evidence: z.strictObject({ at: EpochMs, detail: z.string() }).nullable(),
+});
+export type GatewayCondition = z.infer<typeof GatewayCondition>;
+
 export const GatewayView = z.strictObject({
   id: GatewayId,
   name: z.string(),
@@ -71,7 +79,7 @@ export const GatewayView = z.strictObject({
   outstandingCommands: z.int(),
   /** The machines that carry it; null for a gateway on a host of its own. */
   machines: GatewayCluster.nullable(),
-  conditions: z.array(Condition),
+  conditions: z.array(GatewayCondition),
 });
 export type GatewayView = z.infer<typeof GatewayView>;
 
@@ -82,6 +90,7 @@ export const AccountCreate = z.strictObject({
   /** In plain over TLS: sealed on receipt, never stored in this form (architecture ruling 13.16). */
   apiKey: z.string().max(512),
   caBundlePem: z.string().max(65_536).nullable().default(null),
+  sharing: AccountSharing.default('tenant'),
 });
 
 export const AccountUpdate = z.strictObject({
@@ -89,6 +98,7 @@ export const AccountUpdate = z.strictObject({
   endpoint: z.url().max(2_048).optional(),
   apiKey: z.string().max(512).optional(),
   caBundlePem: z.string().max(65_536).nullable().optional(),
+  sharing: AccountSharing.optional(),
 });
 
 export const AccountView = z.strictObject({
@@ -104,5 +114,8 @@ export const AccountView = z.strictObject({
   keyVersion: z.int(),
   validatedAt: EpochMs,
   createdAt: EpochMs,
+  /** Whose it is: who may change it. */
+  projectId: ProjectId,
+  sharing: AccountSharing,
 });
 export type AccountView = z.infer<typeof AccountView>;

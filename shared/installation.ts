@@ -9,6 +9,7 @@ import { AccountAccess } from './command.ts';
 import { NodeState } from './gateway-key.ts';
 import { ClusterId, RelayNodeId } from './ids.ts';
 import { AccountFacts } from './inventory.ts';
+import { AccountSharing } from './project.ts';
 
 /** One, or three of which one may be lost (features G7, G8). */
 export const GatewaySize = z.union([z.literal(1), z.literal(3)]);
@@ -33,6 +34,8 @@ export const DefaultAccount = z.strictObject({
   name: Label.max(63),
   access: AccountAccess,
   facts: AccountFacts,
+  /** As `tenant` when left out, by relays that know of no sharing too. */
+  sharing: AccountSharing.optional(),
 });
 export type DefaultAccount = z.infer<typeof DefaultAccount>;
 

@@ -15,6 +15,12 @@ export const API_PAGE_SIZE_DEFAULT = 50;
 export const API_OBJECT_MS_MAX = 10 * SECOND_MS;
 /** How long the API waits for a relay's answer: one MAAS call at its longest, and slack for the tunnel. */
 export const API_ASK_MS_MAX = 45 * SECOND_MS;
+/** For the relays of a gateway to look around, all at once; below what an ask may take. */
+export const DIAGNOSTICS_MS_MAX = 40 * SECOND_MS;
+/** For one of a relay's probes of MAAS. */
+export const PROBE_MS_MAX = 15 * SECOND_MS;
+/** What a relay found so long ago says nothing of now. */
+export const EVIDENCE_MS_MAX = HOUR_MS;
 /** An event stream ends after this long; the client resumes with Last-Event-ID. */
 export const EVENT_STREAM_MS_MAX = 5 * MINUTE_MS;
 export const EVENT_STREAM_POLL_MS = SECOND_MS;

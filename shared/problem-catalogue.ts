@@ -37,6 +37,12 @@ export const PROBLEMS = {
     todo: 'Use the SETUP_SECRET this deployment was given.',
   },
   RATE_LIMITED: { status: 429, title: 'Too many requests', todo: 'Wait as long as `retry-after` says.' },
+  PROJECT_NAME_TAKEN: { status: 409, title: 'A project has this name', todo: 'Choose another name.' },
+  PROJECT_NOT_FOUND: {
+    status: 422,
+    title: 'There is no such project',
+    todo: 'List them: GET /v1/projects.',
+  },
   API_KEY_NAME_TAKEN: { status: 409, title: 'An API key has this name', todo: 'Choose another name.' },
   LAST_ADMIN_KEY: {
     status: 409,
@@ -128,6 +134,11 @@ export const PROBLEMS = {
     status: 422,
     title: 'There is no such cloud account',
     todo: 'List them: GET /v1/cloud-accounts.',
+  },
+  ACCOUNT_NOT_SHARED: {
+    status: 403,
+    title: 'This cloud account is not shared with your project',
+    todo: 'Ask an admin of its project: PATCH /v1/cloud-accounts/{id} {"sharing": …}.',
   },
   ACCOUNT_IN_USE: {
     status: 409,

@@ -6,6 +6,7 @@ import { apiFailure } from '../../shared/problem.ts';
 import { err, ok } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
 import { addKey, listKeys, revokeKey } from '../store/api-keys.ts';
+import { unknownProject } from '../store/projects.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
 import { TENANT_ADMINS } from './roles.ts';
 import { defineRoute, Nothing } from './route.ts';
@@ -17,18 +18,21 @@ export const createApiKey = defineRoute(
   {
     method: 'POST',
     path: '/v1/api-keys',
-    summary: 'Make a key; it is shown in this answer only',
+    summary: 'Make a key of a project, of one’s own if none is named; it is shown in this answer only',
     roles: TENANT_ADMINS,
     params: Nothing,
     query: Nothing,
     body: ApiKeyCreate,
     answers: { 201: ApiKeyCreated },
-    problems: ['API_KEY_NAME_TAKEN'],
+    problems: ['API_KEY_NAME_TAKEN', 'PROJECT_NOT_FOUND'],
   },
   async ({ catalogue, principal, body, now }) => {
     const key = makeApiKey(randomBytes(24));
     const id = ApiKeyId.parse(`key_${randomPart(randomBytes(20))}`);
-    const view = { id, name: body.name, role: body.role, createdAt: now, revokedAt: null };
+    const projectId = body.projectId ?? principal.scope.projectId;
+    if ((await unknownProject(catalogue, principal.scope, [projectId])) !== null)
+      return err(apiFailure('PROJECT_NOT_FOUND'));
+    const view = { id, projectId, name: body.name, role: body.role, createdAt: now, revokedAt: null };
     const added = await addKey(catalogue, principal.scope, view, await sha256(key));
     if (!added) return err(apiFailure('API_KEY_NAME_TAKEN'));
     return ok({ status: 201, body: { ...view, key }, headers: { location: `/v1/api-keys/${id}` } });
@@ -39,7 +43,7 @@ export const listApiKeys = defineRoute(
   {
     method: 'GET',
     path: '/v1/api-keys',
-    summary: 'List keys, without the keys themselves',
+    summary: 'List the keys of all projects, without the keys themselves',
     roles: TENANT_ADMINS,
     params: Nothing,
     query: PageQuery,

@@ -1,30 +1,33 @@
 // One command run by a gateway's relay while the caller of the API waits. Nothing is stored: a caller that is gone asks again.
 import { type BodyOf, type CommandFailure, type CommandResult, commandIdOf, type Verb } from '../../shared/command.ts';
-import type { ClusterId, GatewayId } from '../../shared/ids.ts';
+import type { ClusterId, GatewayId, Scope } from '../../shared/ids.ts';
 import { API_ASK_MS_MAX } from '../../shared/limits.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { assertNever, err, ok, type Result } from '../../shared/result.ts';
 import { gatewayOf } from '../env.ts';
 import { log } from '../log.ts';
 import { askObject } from './call-object.ts';
-import type { Context, Principal } from './route.ts';
+import type { Context } from './route.ts';
 
 export type ResultOf<V extends Verb> = Extract<CommandResult, { verb: V }>;
 
+/** A gateway with the scope it is in, which need not be the asker's: what a relay is told is in its gateway's scope (C13). */
+export type GatewayAddress = { readonly scope: Scope; readonly gatewayId: GatewayId };
+
 /** The tunnel's own time-out comes first, so that the caller learns which part was silent. */
-const OBJECT_SLACK_MS = 2_000;
+export const OBJECT_SLACK_MS = 2_000;
 
 export async function askGateway<V extends Verb>(
-  context: Context & { readonly principal: Principal },
-  gatewayId: GatewayId,
+  context: Context,
+  { scope, gatewayId }: GatewayAddress,
   body: BodyOf<V>,
   cluster: { readonly id: ClusterId; readonly generation: number } | null = null,
 ): Promise<Result<ResultOf<V>, ApiFailure>> {
-  const { env, principal, requestId, now } = context;
+  const { env, requestId, now } = context;
   const generation = cluster?.generation ?? 0;
   const command = {
     commandId: commandIdOf(requestId, 'request', body.verb, generation, 0),
-    scope: principal.scope,
+    scope,
     gatewayId,
     clusterId: cluster?.id ?? null,
     subject: 'request',
@@ -34,7 +37,7 @@ export async function askGateway<V extends Verb>(
     body,
   };
   const asked = await askObject(
-    () => gatewayOf(env, principal.scope, gatewayId).ask(command, API_ASK_MS_MAX),
+    () => gatewayOf(env, scope, gatewayId).ask(command, API_ASK_MS_MAX),
     API_ASK_MS_MAX + OBJECT_SLACK_MS,
   );
   if (!asked.ok) return asked;

@@ -1,6 +1,5 @@
 // Cloud accounts: kept only once the relay has really used them on MAAS. The key is sealed on receipt and never kept in plain.
 import { z } from 'zod';
-import type { AccountAccess } from '../../shared/command.ts';
 import { AccountCreate, AccountUpdate, AccountView } from '../../shared/gateway-view.ts';
 import { AccountId, randomPart } from '../../shared/ids.ts';
 import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
@@ -12,7 +11,7 @@ import {
   type AccountWritten,
   accountView,
   addAccount,
-  findAccount,
+  findUsableAccount,
   listAccounts,
   removeAccount,
   replaceAccount,
@@ -20,10 +19,10 @@ import {
 import { clustersUsing } from '../store/clusters.ts';
 import { gatewaysUsing } from '../store/gateways.ts';
 import { tellClusters } from '../tell-clusters.ts';
+import { changedRow, endpointFailure, observe, sharingFailure } from './account-change.ts';
 import { askGateway } from './ask-gateway.ts';
 import { CLUSTERS_NAMED_MAX } from './gateways.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
-import { fieldFailure } from './parse-failure.ts';
 import { PROJECT_ADMINS, READERS } from './roles.ts';
 import { type Context, defineRoute, Nothing, type Principal } from './route.ts';
 import { sealMaasKey } from './seal-maas-key.ts';
@@ -55,22 +54,33 @@ export const createCloudAccount = defineRoute(
     query: Nothing,
     body: AccountCreate,
     answers: { 201: AccountView },
-    problems: ['MAAS_KEY_FORMAT', 'ACCOUNT_NAME_TAKEN', ...ASKING],
+    problems: ['MAAS_KEY_FORMAT', 'ACCOUNT_NAME_TAKEN', 'PROJECT_NOT_FOUND', ...ASKING],
   },
   async (call) => {
     const { body, catalogue, principal, now } = call;
-    const misfit = endpointFailure(body.endpoint);
+    const misfit = endpointFailure(body.endpoint) ?? (await sharingFailure(call, body.sharing));
     if (misfit !== null) return err(misfit);
     const accountId = AccountId.parse(`acc_${randomPart(randomBytes(20))}`);
     const sealed = await sealMaasKey(call, body.gatewayId, { accountId, version: 1 }, body.apiKey);
     if (!sealed.ok) return sealed;
     const { endpoint, caBundlePem } = body;
     const access = { accountId, endpoint, sealedKey: sealed.value, caBundlePem };
-    const facts = await observe(call, body.gatewayId, access);
+    const { scope } = principal;
+    const facts = await observe(call, { scope, gatewayId: body.gatewayId }, access);
     if (!facts.ok) return facts;
-    const { name, gatewayId } = body;
-    const row = { access, name, gatewayId, facts: facts.value, keyVersion: 1, validatedAt: now, createdAt: now };
-    const failed = writeFailure(await addAccount(catalogue, principal.scope, row));
+    const { name, gatewayId, sharing } = body;
+    const row = {
+      scope,
+      sharing,
+      access,
+      name,
+      gatewayId,
+      facts: facts.value,
+      keyVersion: 1,
+      validatedAt: now,
+      createdAt: now,
+    };
+    const failed = writeFailure(await addAccount(catalogue, row));
     if (failed !== null) return err(failed);
     return ok({ status: 201, body: accountView(row), headers: { location: `/v1/cloud-accounts/${accountId}` } });
   },
@@ -80,7 +90,7 @@ export const listCloudAccounts = defineRoute(
   {
     method: 'GET',
     path: '/v1/cloud-accounts',
-    summary: 'List cloud accounts',
+    summary: 'List the cloud accounts of the project, and those that are shared with it',
     roles: READERS,
     params: Nothing,
     query: PageQuery,
@@ -108,11 +118,11 @@ export const getCloudAccount = defineRoute(
     query: Nothing,
     body: Nothing,
     answers: { 200: AccountView },
-    problems: [],
+    problems: ['ACCOUNT_NOT_SHARED'],
   },
-  async ({ catalogue, principal, params }) => {
-    const row = await findAccount(catalogue, principal.scope, params.accountId);
-    return row === null ? err(apiFailure('NOT_FOUND')) : ok({ status: 200, body: accountView(row) });
+  async (call) => {
+    const row = await usable(call);
+    return row.ok ? ok({ status: 200, body: accountView(row.value) }) : row;
   },
 );
 
@@ -120,33 +130,29 @@ export const updateCloudAccount = defineRoute(
   {
     method: 'PATCH',
     path: '/v1/cloud-accounts/{accountId}',
-    summary: 'Change name, endpoint or key; checked on MAAS like a new one, then told to its clusters',
+    summary:
+      'Change name, endpoint or key (checked on MAAS like a new one, then told to its clusters), or with whom it is shared; clusters that stand on it stay',
     roles: PROJECT_ADMINS,
     params: OneAccount,
     query: Nothing,
     body: AccountUpdate,
     answers: { 200: AccountView },
-    problems: ['MAAS_KEY_FORMAT', 'ACCOUNT_NAME_TAKEN', ...ASKING],
+    problems: ['MAAS_KEY_FORMAT', 'ACCOUNT_NAME_TAKEN', 'ACCOUNT_NOT_SHARED', 'PROJECT_NOT_FOUND', ...ASKING],
   },
   async (call) => {
-    const { catalogue, principal, params, body, now } = call;
-    const old = await findAccount(catalogue, principal.scope, params.accountId);
-    if (old === null) return err(apiFailure('NOT_FOUND'));
-    const access = await changedAccess(call, old, body);
-    if (!access.ok) return access;
-    const facts = await observe(call, old.gatewayId, access.value);
-    if (!facts.ok) return facts;
-    const row: AccountRow = {
-      ...old,
-      access: access.value,
-      name: body.name ?? old.name,
-      facts: facts.value,
-      keyVersion: old.keyVersion + 1,
-      validatedAt: now,
-    };
-    const failed = writeFailure(await replaceAccount(catalogue, principal.scope, row, old.keyVersion));
+    const { catalogue, body } = call;
+    const found = await changeable(call);
+    if (!found.ok) return found;
+    const old = found.value;
+    const misfit = body.sharing === undefined ? null : await sharingFailure(call, body.sharing);
+    if (misfit !== null) return err(misfit);
+    const changed = await changedRow(call, old, body);
+    if (!changed.ok) return changed;
+    const { keyVersion } = old;
+    const row = { ...changed.value, keyVersion: keyVersion + 1, sharing: body.sharing ?? old.sharing };
+    const failed = writeFailure(await replaceAccount(catalogue, row, keyVersion));
     if (failed !== null) return err(failed);
-    await tellClusters(call.env, catalogue, principal.scope, row);
+    await tellClusters(call.env, catalogue, row);
     return ok({ status: 200, body: accountView(row) });
   },
 );
@@ -161,16 +167,17 @@ export const validateCloudAccount = defineRoute(
     query: Nothing,
     body: Nothing,
     answers: { 200: AccountFacts },
-    problems: ASKING,
+    problems: ['ACCOUNT_NOT_SHARED', ...ASKING],
   },
   async (call) => {
-    const row = await findAccount(call.catalogue, call.principal.scope, call.params.accountId);
-    if (row === null) return err(apiFailure('NOT_FOUND'));
-    const facts = await observe(call, row.gatewayId, row.access);
+    const found = await changeable(call);
+    if (!found.ok) return found;
+    const row = found.value;
+    const facts = await observe(call, row, row.access);
     if (!facts.ok) return facts;
     const validated = { ...row, facts: facts.value, validatedAt: call.now };
     // When it changed meanwhile, that change was validated itself.
-    await replaceAccount(call.catalogue, call.principal.scope, validated, row.keyVersion);
+    await replaceAccount(call.catalogue, validated, row.keyVersion);
     return ok({ status: 200, body: facts.value });
   },
 );
@@ -185,15 +192,19 @@ export const deleteCloudAccount = defineRoute(
     query: Nothing,
     body: Nothing,
     answers: { 204: null },
-    problems: ['ACCOUNT_IN_USE'],
+    problems: ['ACCOUNT_IN_USE', 'ACCOUNT_NOT_SHARED'],
   },
-  async ({ catalogue, principal, params }) => {
-    const { scope } = principal;
-    if ((await findAccount(catalogue, scope, params.accountId)) === null) return err(apiFailure('NOT_FOUND'));
+  async (call) => {
+    const { catalogue, params } = call;
+    const found = await changeable(call);
+    if (!found.ok) return found;
+    const { scope } = found.value;
     if (await removeAccount(catalogue, scope, params.accountId)) return ok({ status: 204 });
     const clusters = await clustersUsing(catalogue, scope, { accountId: params.accountId }, CLUSTERS_NAMED_MAX);
     const gateways = await gatewaysUsing(catalogue, scope, params.accountId);
-    const detail = gateways.length === 0 ? undefined : `The machines of gateway ${gateways[0]?.name} stand on it.`;
+    const own = gateways.length === 0 ? undefined : `The machines of gateway ${gateways[0]?.name} stand on it.`;
+    const isForeign = clusters.length === 0 && gateways.length === 0;
+    const detail = isForeign ? 'Clusters of other projects, which it was shared with, stand on it.' : own;
     return err(apiFailure('ACCOUNT_IN_USE', detail, { clusters, gateways }));
   },
 );
@@ -208,55 +219,34 @@ export const getInventory = defineRoute(
     query: Nothing,
     body: Nothing,
     answers: { 200: InventoryFacts },
-    problems: ASKING,
+    problems: ['ACCOUNT_NOT_SHARED', ...ASKING],
   },
   async (call) => {
-    const row = await findAccount(call.catalogue, call.principal.scope, call.params.accountId);
-    if (row === null) return err(apiFailure('NOT_FOUND'));
-    const asked = await askGateway<'observe-inventory'>(call, row.gatewayId, {
+    const row = await usable(call);
+    if (!row.ok) return row;
+    const asked = await askGateway<'observe-inventory'>(call, row.value, {
       verb: 'observe-inventory',
-      account: row.access,
+      account: row.value.access,
     });
     return asked.ok ? ok({ status: 200, body: asked.value.inventory }) : asked;
   },
 );
 
 type Asker = Context & { readonly principal: Principal };
+type Named = Asker & { readonly params: z.infer<typeof OneAccount> };
 
-async function observe(
-  call: Asker,
-  gatewayId: AccountRow['gatewayId'],
-  account: AccountAccess,
-): Promise<Result<AccountFacts, ApiFailure>> {
-  const asked = await askGateway<'observe-account'>(call, gatewayId, { verb: 'observe-account', account });
-  return asked.ok ? ok(asked.value.account) : asked;
+/** Of the project or shared with it. `NOT_FOUND` in another tenant, `ACCOUNT_NOT_SHARED` in another project of this one. */
+async function usable({ catalogue, principal, params }: Named): Promise<Result<AccountRow, ApiFailure>> {
+  const row = await findUsableAccount(catalogue, principal.scope, params.accountId);
+  if (row === null) return err(apiFailure('NOT_FOUND'));
+  return row === 'not-shared' ? err(apiFailure('ACCOUNT_NOT_SHARED')) : ok(row);
 }
 
-async function changedAccess(
-  call: Asker,
-  old: AccountRow,
-  change: z.infer<typeof AccountUpdate>,
-): Promise<Result<AccountAccess, ApiFailure>> {
-  const endpoint = change.endpoint ?? old.access.endpoint;
-  const misfit = endpointFailure(endpoint);
-  if (misfit !== null) return err(misfit);
-  // Otherwise whoever may edit an account could have its key sent to a server of his own.
-  if (endpoint !== old.access.endpoint && change.apiKey === undefined) {
-    return err(fieldFailure('apiKey', 'must be given again when the endpoint changes'));
-  }
-  const caBundlePem = change.caBundlePem === undefined ? old.access.caBundlePem : change.caBundlePem;
-  const kept = { ...old.access, endpoint, caBundlePem };
-  if (change.apiKey === undefined) return ok(kept);
-  const name = { accountId: old.access.accountId, version: old.keyVersion + 1 };
-  const sealed = await sealMaasKey(call, old.gatewayId, name, change.apiKey);
-  return sealed.ok ? ok({ ...kept, sealedKey: sealed.value }) : sealed;
-}
-
-function endpointFailure(endpoint: string): ApiFailure | null {
-  const url = new URL(endpoint);
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return fieldFailure('endpoint', 'is not http or https');
-  if (url.username !== '' || url.password !== '') return fieldFailure('endpoint', 'must not hold a user or password');
-  return null;
+/** Of the project itself. */
+async function changeable(call: Named): Promise<Result<AccountRow, ApiFailure>> {
+  const row = await usable(call);
+  if (!row.ok || row.value.scope.projectId === call.principal.scope.projectId) return row;
+  return err(apiFailure('ACCOUNT_NOT_SHARED', 'It is shared for use only: a key of its own project changes it.'));
 }
 
 function writeFailure(written: AccountWritten): ApiFailure | null {

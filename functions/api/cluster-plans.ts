@@ -67,7 +67,7 @@ async function preview(call: Asker, clusterId: ClusterId, spec: ClusterSpec): Ha
   if (!valid.ok) return valid;
   const { account, profile } = valid.value;
   const look = { verb: 'observe-inventory', account: account.access } as const;
-  const looked = await askGateway<'observe-inventory'>(call, account.gatewayId, look);
+  const looked = await askGateway<'observe-inventory'>(call, account, look);
   if (!looked.ok) return looked;
   const asked = { clusterId, spec, profile, inventory: looked.value.inventory };
   // The planner runs in the objects; one that has no cluster answers from what it is given, and keeps nothing.

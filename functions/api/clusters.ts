@@ -152,6 +152,7 @@ async function reserveFor(call: Creating): Promise<Result<StoredCreation, ApiFai
     scope: principal.scope,
     clusterId: newClusterId(),
     gatewayId: account.gatewayId,
+    ...(account.scope.projectId === principal.scope.projectId ? {} : { gatewayScope: account.scope }),
     account: account.access,
     spec,
     profile,

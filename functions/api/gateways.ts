@@ -163,6 +163,6 @@ function guess(row: GatewayRow, phase: 'unpaired' | 'disconnected'): GatewayView
     sealingKey: null,
     outstandingCommands: 0,
     machines: null,
-    conditions: [{ ...unknown, lastTransition: row.createdAt }],
+    conditions: [{ ...unknown, lastTransition: row.createdAt, evidence: null }],
   };
 }

@@ -6,6 +6,7 @@ import { KUBECONFIG_MS_MAX } from '../../shared/limits.ts';
 import { apiFailure } from '../../shared/problem.ts';
 import { err, ok } from '../../shared/result.ts';
 import { clusterOf } from '../env.ts';
+import { gatewayScopeOf } from '../store/gateways.ts';
 import { askGateway } from './ask-gateway.ts';
 import { callObject } from './call-object.ts';
 import { readCertificateRequest } from './certificate-request.ts';
@@ -62,9 +63,11 @@ export const createKubeconfig = defineRoute(
     const { identity, server } = access.value;
     const { ttlSeconds } = body;
     const user = principal.keyName;
+    const scope = await gatewayScopeOf(call.catalogue, principal.scope, gatewayId);
+    if (scope === null) return err(apiFailure('CLUSTER_NOT_RUNNING'));
     const asked = await askGateway<'ensure-certificate'>(
       call,
-      gatewayId,
+      { scope, gatewayId },
       { verb: 'ensure-certificate', identity, requestPem: requestPem.value, user, groups: [ADMIN_GROUP], ttlSeconds },
       { id, generation },
     );

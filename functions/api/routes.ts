@@ -15,7 +15,9 @@ import {
   OrphanedGateway,
 } from '../../shared/gateway-view.ts';
 import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
+import { GatewayDiagnosis } from '../../shared/node-check.ts';
 import { PairingChallenge, PairingChallengeRequest, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
+import { ProjectCreate, ProjectView } from '../../shared/project.ts';
 import { ok } from '../../shared/result.ts';
 import { createApiKey, listApiKeys, revokeApiKey } from './api-keys.ts';
 import {
@@ -38,6 +40,7 @@ import {
 } from './cluster-profiles.ts';
 import { createCluster, getCluster, getTimeline, listClusters } from './clusters.ts';
 import { abortCluster, deleteCluster } from './end-cluster.ts';
+import { diagnoseGateway } from './gateway-diagnostics.ts';
 import { deleteGateway } from './gateway-end.ts';
 import { deleteGatewayNode, resetGatewayKey } from './gateway-nodes.ts';
 import { resizeGateway } from './gateway-size.ts';
@@ -52,6 +55,7 @@ import {
 import { createKubeconfig, Kubeconfig, KubeconfigRequest } from './kubeconfig.ts';
 import { openApiDocument } from './openapi.ts';
 import { challengePairing, pairRelay } from './pairing.ts';
+import { createProject, listProjects } from './projects.ts';
 import { definePublicRoute, Nothing, type Route } from './route.ts';
 import { setUp } from './setup.ts';
 import { getHealth, whoAmI } from './whoami.ts';
@@ -72,6 +76,7 @@ const NAMES = new Map<z.ZodType, string>(
     ClusterView,
     GatewayCreate,
     GatewayCreated,
+    GatewayDiagnosis,
     GatewayUpdate,
     GatewayView,
     InventoryFacts,
@@ -84,6 +89,8 @@ const NAMES = new Map<z.ZodType, string>(
     PairingRequest,
     PairingResponse,
     ProfileCreate,
+    ProjectCreate,
+    ProjectView,
     SetupResponse,
     WhoAmI,
   }).map(([name, schema]) => [schema, name]),
@@ -109,6 +116,8 @@ export const ROUTES: readonly Route[] = [
   getOpenApi,
   setUp,
   whoAmI,
+  createProject,
+  listProjects,
   createApiKey,
   listApiKeys,
   revokeApiKey,
@@ -117,6 +126,7 @@ export const ROUTES: readonly Route[] = [
   getGateway,
   renewPairingCode,
   resizeGateway,
+  diagnoseGateway,
   deleteGateway,
   deleteGatewayNode,
   resetGatewayKey,

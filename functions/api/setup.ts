@@ -40,6 +40,7 @@ export const setUp = definePublicRoute(
     const key = makeApiKey(randomBytes(24));
     const view = {
       id: ApiKeyId.parse(`key_${randomPart(randomBytes(20))}`),
+      projectId: DEFAULT_SCOPE.projectId,
       name: 'admin',
       role: 'tenant-admin' as const,
       createdAt: call.now,

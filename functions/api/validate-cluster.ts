@@ -8,7 +8,7 @@ import { type ApiFailure, apiFailure, type ProblemCode } from '../../shared/prob
 import { err, ok, type Result } from '../../shared/result.ts';
 import { overlapFailure } from '../overlapping-networks.ts';
 import type { Catalogue } from '../store/catalogue.ts';
-import { type AccountRow, findAccount } from '../store/cloud-accounts.ts';
+import { type AccountRow, findUsableAccount } from '../store/cloud-accounts.ts';
 import { profileOf } from './cluster-profiles.ts';
 import { mergeParameters } from './merge-parameters.ts';
 import { fieldFailure, valueAt } from './parse-failure.ts';
@@ -25,6 +25,7 @@ export const SPEC_PROBLEMS: readonly ProblemCode[] = [
   'PROFILE_REQUIRED',
   'PROFILE_PARAMETER_UNKNOWN',
   'ACCOUNT_NOT_FOUND',
+  'ACCOUNT_NOT_SHARED',
   'CP_POOL_REQUIRED',
   'CP_SIZE_ODD',
   'WORKERS_REQUIRED',
@@ -50,8 +51,9 @@ export async function validateCluster(
   if (!merged.ok) return merged;
   const overlap = overlapFailure(merged.value.layers, spec.endpoint.ip);
   if (overlap !== null) return err(overlap);
-  const account = await findAccount(catalogue, scope, spec.accountId);
+  const account = await findUsableAccount(catalogue, scope, spec.accountId);
   if (account === null) return err(apiFailure('ACCOUNT_NOT_FOUND'));
+  if (account === 'not-shared') return err(apiFailure('ACCOUNT_NOT_SHARED'));
   const size = new TextEncoder().encode(JSON.stringify([spec, merged.value, account.access])).length;
   if (size > CREATION_BYTES_MAX) return err(apiFailure('BODY_TOO_LARGE', 'Spec and profile together are too large.'));
   return ok({ account, profile: merged.value });

@@ -1,5 +1,6 @@
 // Commands that somebody waits for (GatewayRpc.ask). In memory only: an asker that is gone asks again.
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
+import type { RelayNodeId } from '../../shared/ids.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 
@@ -8,6 +9,8 @@ const ASKS_MAX = 100;
 
 type Ask = {
   readonly command: Command;
+  /** Whom it is for; null for whoever leads. */
+  readonly node: RelayNodeId | null;
   /** The session it was sent to; null before. */
   session: string | null;
   readonly waiters: Set<(outcome: CommandOutcome) => void>;
@@ -20,10 +23,14 @@ export function pendingAsks(after: (ms: number, call: () => void) => () => void)
   const asks = new Map<CommandId, Ask>();
   return {
     /** Waits for the outcome of `command`. Two that ask the same wait for one run. `GATEWAY_NO_ANSWER` after `timeoutMs`. */
-    wait(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>> {
+    wait(
+      command: Command,
+      timeoutMs: number,
+      node: RelayNodeId | null = null,
+    ): Promise<Result<CommandOutcome, ApiFailure>> {
       const known = asks.get(command.commandId);
       if (known === undefined && asks.size >= ASKS_MAX) return Promise.resolve(err(apiFailure('GATEWAY_QUEUE_FULL')));
-      const ask = known ?? { command, session: null, waiters: new Set() };
+      const ask = known ?? { command, node, session: null, waiters: new Set() };
       asks.set(command.commandId, ask);
       return new Promise((resolve) => {
         const waiter = (outcome: CommandOutcome) => {
@@ -38,21 +45,25 @@ export function pendingAsks(after: (ms: number, call: () => void) => () => void)
         ask.waiters.add(waiter);
       });
     },
-    /** The first that this session was not sent. */
-    unsent: (session: string): Command | null =>
-      [...asks.values()].find((ask) => ask.session !== session)?.command ?? null,
+    /** The first that this session was not sent: its node's, which are sent once (N8), and the leader's. */
+    unsent: (session: string, node: RelayNodeId, leads: boolean): Command | null =>
+      [...asks.values()].find((ask) =>
+        ask.node === null ? leads && ask.session !== session : ask.node === node && ask.session === null,
+      )?.command ?? null,
     has: (id: CommandId): boolean => asks.has(id),
     sent(id: CommandId, session: string): void {
       const ask = asks.get(id);
       if (ask !== undefined) ask.session = session;
     },
-    ids: (): CommandId[] => [...asks.keys()],
-    /** False when nobody waits for it. */
-    settle(id: CommandId, outcome: CommandOutcome): boolean {
+    /** The leader's. */
+    ids: (): CommandId[] => [...asks].flatMap(([id, ask]) => (ask.node === null ? [id] : [])),
+    /** False when nobody waits for it, or waits for another session to tell it: a node speaks for itself only. */
+    settle(id: CommandId, outcome: CommandOutcome, session: string | null): boolean {
       const ask = asks.get(id);
+      if (ask === undefined || (ask.node !== null && ask.session !== session)) return false;
       asks.delete(id);
-      for (const waiter of ask?.waiters ?? []) waiter(outcome);
-      return ask !== undefined;
+      for (const waiter of ask.waiters) waiter(outcome);
+      return true;
     },
   };
 }

@@ -6,7 +6,7 @@ import type { ClusterKind } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { OrphanedGateway } from '../../shared/gateway-view.ts';
-import type { EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
+import type { EpochMs, GatewayId, ProjectId, Scope } from '../../shared/ids.ts';
 import type { RelayOfMachine } from '../../shared/installation.ts';
 import { API_PAGE_SIZE_MAX, DELETED_CLUSTER_KEPT_MS, type Waits } from '../../shared/limits.ts';
 import type { Observation } from '../../shared/observation.ts';
@@ -36,7 +36,12 @@ export type ClusterPorts = {
   readonly sql: Sql;
   readonly alarm: Alarm;
   readonly brain: ClusterBrain;
-  gateway(scope: Scope, id: GatewayId): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'link' | 'revokeRelayOf'>;
+  /** @param project of the cluster */
+  gateway(
+    scope: Scope,
+    id: GatewayId,
+    project: ProjectId,
+  ): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'link' | 'revokeRelayOf'>;
   /** Writes the cluster's row of the catalogue. May be repeated. */
   project(scope: Scope, row: CatalogueRow, kind: ClusterKind): Promise<void>;
   /** 72 h after deletion, or given up: nothing of the cluster is kept. */
@@ -171,7 +176,7 @@ export class ClusterLogic implements ClusterRpc {
     const believed = state?.gateway?.connected;
     if (state == null || believed === undefined || state.deletedAt !== null) return true;
     try {
-      const connected = await this.#ports.gateway(state.scope, state.gatewayId).link(state.clusterId, believed);
+      const connected = await this.#gatewayOf(state).link(state.clusterId, believed);
       return connected === this.#read()?.gateway?.connected;
     } catch (error) {
       this.#failures += 1;
@@ -226,11 +231,15 @@ export class ClusterLogic implements ClusterRpc {
     background(this.#drain.run().catch((error) => log({ event: 'outbox-drain-failed', cause: messageOf(error) })));
   }
 
+  #gatewayOf({ scope, gatewayScope, gatewayId }: ClusterState): ReturnType<ClusterPorts['gateway']> {
+    return this.#ports.gateway(gatewayScope ?? scope, gatewayId, scope.projectId);
+  }
+
   async #drainLanes(): Promise<void> {
     const state = this.#read();
     if (state === null) return;
     const { now, waits, log } = this.#ports;
-    const gateway = () => this.#ports.gateway(state.scope, state.gatewayId);
+    const gateway = () => this.#gatewayOf(state);
     const project = (row: CatalogueRow) => this.#ports.project(state.scope, row, state.kind);
     try {
       await Promise.all(LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, gateway, project })));

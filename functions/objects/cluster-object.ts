@@ -32,8 +32,8 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
       sql: workerdSql(ctx.storage),
       alarm: workerdAlarm(ctx.storage),
       brain: plannerBrain,
-      gateway: (scope, id) => ({
-        enqueue: (commands) => within(GATEWAY_CALL_MS, 'enqueue', gatewayOf(env, scope, id).enqueue(commands)),
+      gateway: (scope, id, project) => ({
+        enqueue: (commands) => within(GATEWAY_CALL_MS, 'enqueue', gatewayOf(env, scope, id).enqueue(commands, project)),
         link: (cluster, believed) => within(GATEWAY_CALL_MS, 'link', gatewayOf(env, scope, id).link(cluster, believed)),
         withdraw: (ids) => within(GATEWAY_CALL_MS, 'withdraw', gatewayOf(env, scope, id).withdraw(ids)),
         revokeRelayOf: (claim) =>

@@ -2,7 +2,7 @@
 // stored by whom it belongs to (C3), is superseded (C5) or withdrawn.
 import { z } from 'zod';
 import { Command, type CommandId } from '../../shared/command.ts';
-import { ClusterId, EpochMs, type RelayNodeId } from '../../shared/ids.ts';
+import { ClusterId, EpochMs, ProjectId, type RelayNodeId, type Scope } from '../../shared/ids.ts';
 import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
@@ -24,6 +24,7 @@ const IdRow = z.object({ command_id: Command.shape.commandId });
 const SizeRow = z.object({ command_id: z.string(), bytes: z.int() });
 const CountRow = z.object({ n: z.int() });
 const SentRow = z.object({ at: EpochMs.nullable() });
+const ProjectRow = z.object({ project_id: ProjectId.nullable() });
 const SessionRow = z.object({ session: z.string().nullable() });
 const RivalRow = IdRow.extend({ generation: z.int(), attempt: z.int() });
 type Rival = z.infer<typeof RivalRow>;
@@ -40,8 +41,13 @@ export type CommandQueue = ReturnType<typeof commandQueue>;
 
 export function commandQueue(sql: Sql) {
   return {
-    /** @param node whom they are for; null for whoever leads */
-    add: (commands: readonly Command[], now: EpochMs, node: RelayNodeId | null = null) => add(sql, commands, now, node),
+    /** @param node whom they are for; null for whoever leads @param project of their cluster; null for the gateway's own */
+    add: (
+      commands: readonly Command[],
+      now: EpochMs,
+      node: RelayNodeId | null = null,
+      project: ProjectId | null = null,
+    ) => add(sql, commands, now, node, project),
     /** The next frame's worth, in the order they came, of those that this session was not sent: its node's, and the leader's. */
     unsent: (session: string, limit: number, node: RelayNodeId | null = null, leads = true): Command[] =>
       unsent(sql, session, limit, node, leads),
@@ -96,6 +102,11 @@ export function commandQueue(sql: Sql) {
         return all;
       }),
     knowsCluster: (id: ClusterId): boolean => sql.run('SELECT 1 FROM cluster WHERE cluster_id = ?', id).length > 0,
+    /** Of a cluster that stands on this gateway: one of another project by what its first command came with (C13). */
+    scopeOf: (id: ClusterId, own: Scope): Scope => {
+      const [row] = rowsOf(sql, ProjectRow, 'SELECT project_id FROM cluster WHERE cluster_id = ?', id);
+      return { ...own, projectId: row?.project_id ?? own.projectId };
+    },
     /** L7. */
     isNews: (observation: Observation, by: string | null): boolean => isNews(sql, observation, by),
     clustersWaiting: (): ClusterId[] =>
@@ -155,6 +166,7 @@ function add(
   commands: readonly Command[],
   now: EpochMs,
   node: RelayNodeId | null,
+  project: ProjectId | null,
 ): Result<Enqueued, ApiFailure> {
   const offers = commands
     .filter(({ clusterId, commandId }) => clusterId === null || !hasEnded(sql, commandId))
@@ -171,7 +183,7 @@ function add(
     const superseded: CommandId[] = [];
     const strangers = new Set<ClusterId>();
     for (const { command, body } of fresh) {
-      if (command.clusterId !== null && isNewCluster(sql, command.clusterId)) strangers.add(command.clusterId);
+      if (command.clusterId !== null && isNewCluster(sql, command.clusterId, project)) strangers.add(command.clusterId);
       // Looked at again: commands of one batch may supersede each other.
       const { older, newer } = rivalsOf(sql, command);
       if (newer) continue;
@@ -223,9 +235,9 @@ function insert(sql: Sql, command: Command, body: string, node: RelayNodeId | nu
   );
 }
 
-function isNewCluster(sql: Sql, id: ClusterId): boolean {
+function isNewCluster(sql: Sql, id: ClusterId, project: ProjectId | null): boolean {
   if (sql.run('SELECT 1 FROM cluster WHERE cluster_id = ?', id).length > 0) return false;
-  sql.run('INSERT INTO cluster (cluster_id) VALUES (?)', id);
+  sql.run('INSERT INTO cluster (cluster_id, project_id) VALUES (?, ?)', id, project);
   return true;
 }
 

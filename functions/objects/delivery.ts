@@ -74,7 +74,7 @@ export class Delivery {
     const { asks, queue } = this.#ports;
     for (const { session, leads } of this.#sessions()) {
       const { sessionId, nodeId } = session.state;
-      const asked = leads ? asks.unsent(sessionId) : null;
+      const asked = asks.unsent(sessionId, nodeId, leads);
       const commands = asked === null ? queue.unsent(sessionId, COMMANDS_PER_FRAME_MAX, nodeId, leads) : [asked];
       if (commands.length > 0) return { session, leads, commands };
     }

@@ -12,6 +12,7 @@ import { type Catalogue, openCatalogue } from '../store/catalogue.ts';
 import { type AccountRow, addAccount, findAccount, replaceAccount } from '../store/cloud-accounts.ts';
 import { findCreation, type StoredCreation } from '../store/clusters.ts';
 import { abandonGatewayClusters, beginGatewayRemoval, endGatewayRemoval } from '../store/gateways.ts';
+import { unknownProject } from '../store/projects.ts';
 import { tellClusters } from '../tell-clusters.ts';
 import type { GatewayRecord } from './gateway-storage.ts';
 import { within } from './within.ts';
@@ -23,7 +24,7 @@ type Gateway = Pick<GatewayRecord, 'scope' | 'gatewayId'>;
 
 /** All may be repeated. They throw when the catalogue or an object does not answer. */
 export type GatewayCatalogue = {
-  /** Makes the account, or changes it and tells its clusters. `ACCOUNT_NAME_TAKEN`, `NOT_FOUND`, `UNAVAILABLE`. */
+  /** Makes the account, or changes it and tells its clusters. `ACCOUNT_NAME_TAKEN`, `PROJECT_NOT_FOUND`, `NOT_FOUND`, `UNAVAILABLE`. */
   putAccount(gateway: Gateway, account: DefaultAccount): Promise<Result<null, ApiFailure>>;
   /**
    * Reserves the cluster's name and makes its object, once for each id, under the account as it is now; a former cluster of
@@ -54,19 +55,38 @@ async function putAccount(
   env: Env,
   db: Catalogue,
   { scope, gatewayId }: Gateway,
-  { name, access, facts }: DefaultAccount,
+  wanted: DefaultAccount,
 ): Promise<Result<null, ApiFailure>> {
+  const { name, access, facts } = wanted;
   const old = await findAccount(db, scope, access.accountId);
   const at = now();
+  const unknown = await unknownProject(db, scope, typeof wanted.sharing === 'object' ? wanted.sharing.projects : []);
+  if (unknown !== null) return err(apiFailure('PROJECT_NOT_FOUND', `There is no project ${unknown}.`));
   if (old === null) {
-    const row = { access, name, gatewayId, facts, keyVersion: 1, validatedAt: at, createdAt: at };
-    return accountWritten(await addAccount(db, scope, row));
+    const sharing = wanted.sharing ?? 'tenant';
+    const row = { scope, sharing, access, name, gatewayId, facts, keyVersion: 1, validatedAt: at, createdAt: at };
+    return accountWritten(await addAccount(db, row));
   }
   if (old.gatewayId !== gatewayId) return err(apiFailure('NOT_FOUND', 'The account is of another gateway.'));
-  if (old.name === name && JSON.stringify(old.access) === JSON.stringify(access)) return ok(null);
-  const row: AccountRow = { ...old, access, name, facts, keyVersion: old.keyVersion + 1, validatedAt: at };
-  const replaced = accountWritten(await replaceAccount(db, scope, row, old.keyVersion));
-  if (replaced.ok) await tellClusters(env, db, scope, row);
+  // What an admin shared since is not taken back by a file that says nothing of it.
+  const shared = wanted.sharing ?? old.sharing;
+  if (
+    old.name === name &&
+    JSON.stringify(old.sharing) === JSON.stringify(shared) &&
+    JSON.stringify(old.access) === JSON.stringify(access)
+  )
+    return ok(null);
+  const row: AccountRow = {
+    ...old,
+    sharing: shared,
+    access,
+    name,
+    facts,
+    keyVersion: old.keyVersion + 1,
+    validatedAt: at,
+  };
+  const replaced = accountWritten(await replaceAccount(db, row, old.keyVersion));
+  if (replaced.ok) await tellClusters(env, db, row);
   return replaced;
 }
 

@@ -3,7 +3,7 @@
 import type { Claim } from '../../shared/claim.ts';
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
-import type { ClusterId, EpochMs, RelayNodeId } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, ProjectId, RelayNodeId } from '../../shared/ids.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -13,7 +13,8 @@ import { type Asks, pendingAsks } from './asks.ts';
 import { type ClusterNotices, clusterNotices } from './cluster-notices.ts';
 import { type CommandQueue, commandQueue } from './command-queue.ts';
 import { Delivery } from './delivery.ts';
-import { describeGateway } from './describe-gateway.ts';
+import { describeGateway, withFingerprints } from './describe-gateway.ts';
+import { type DiagnosticsPorts, diagnoseNodes } from './diagnostics.ts';
 import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
 import type { GatewayPorts } from './gateway-ports.ts';
 import { type GatewayRecord, type GatewayStorage, gatewayStorage } from './gateway-storage.ts';
@@ -35,6 +36,7 @@ import { isConnected, readySessions, type TunnelSocket } from './tunnel-session.
 export class GatewayLogic implements GatewayRpc {
   readonly #ports: GatewayPorts;
   readonly #storage: GatewayStorage;
+  readonly #shared: PairingPorts & Omit<DiagnosticsPorts, 'deliver'>;
   readonly #queue: CommandQueue;
   readonly #notices: ClusterNotices;
   readonly #asks: Asks;
@@ -55,6 +57,7 @@ export class GatewayLogic implements GatewayRpc {
     this.#notices = clusterNotices(ports.sql);
     this.#asks = pendingAsks((ms, call) => ports.after(ms, call));
     const parts = { ...ports, storage: this.#storage, queue: this.#queue, asks: this.#asks, arm: () => this.#arm() };
+    this.#shared = parts;
     this.#keys = new KeyExchange(parts);
     this.#standings = new Standings(parts);
     this.#leadWatch = leadWatch(parts);
@@ -80,14 +83,11 @@ export class GatewayLogic implements GatewayRpc {
   async view(): Promise<GatewayView | null> {
     const gateway = this.#standing();
     if (gateway === null) return null;
-    const { keyFingerprint, sockets, now } = this.#ports;
-    const nodes = await Promise.all(
-      this.#storage.nodes().map(async (node) => ({ ...node, keyFingerprint: await keyFingerprint(node.identityKey) })),
-    );
+    const { sockets, now } = this.#ports;
+    const nodes = await withFingerprints(this.#storage.nodes(), this.#ports);
     const machines = await this.#machines.view(gateway);
     const sessions = readySessions(sockets);
-    const outstandingCommands = this.#queue.count();
-    return describeGateway({ gateway, nodes, sessions, outstandingCommands, machines }, now());
+    return describeGateway({ gateway, nodes, sessions, outstandingCommands: this.#queue.count(), machines }, now());
   }
 
   async renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>> {
@@ -119,11 +119,11 @@ export class GatewayLogic implements GatewayRpc {
   }
 
   async pairingChallenge(codeHash: string, origin: string): Promise<Result<PairingChallenge, ApiFailure>> {
-    return pairingChallenge(this.#pairing(), codeHash, origin);
+    return pairingChallenge(this.#shared, codeHash, origin);
   }
 
   async pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>> {
-    const paired = await pair(this.#pairing(), request, origin);
+    const paired = await pair(this.#shared, request, origin);
     if (!paired.ok) return paired;
     const { response, replaced } = paired.value;
     // What was under way for this node is of its pairing before.
@@ -159,9 +159,9 @@ export class GatewayLogic implements GatewayRpc {
     return reset;
   }
 
-  async enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>> {
+  async enqueue(commands: readonly Command[], project?: ProjectId): Promise<Result<null, ApiFailure>> {
     if (this.#standing() === null) return err(apiFailure('NOT_FOUND', 'There is no such gateway.'));
-    const added = this.#queue.add(commands, this.#ports.now());
+    const added = this.#queue.add(commands, this.#ports.now(), null, project);
     if (!added.ok) return added;
     const { superseded, strangers, changed } = added.value;
     for (const commandId of changed)
@@ -192,6 +192,11 @@ export class GatewayLogic implements GatewayRpc {
     const answer = this.#asks.wait(command, timeoutMs);
     this.#deliverAndTell();
     return answer;
+  }
+
+  async diagnose(...asked: Parameters<GatewayRpc['diagnose']>): ReturnType<GatewayRpc['diagnose']> {
+    const parts = { ...this.#shared, deliver: () => this.#deliverAndTell() };
+    return diagnoseNodes(parts, this.#standing(), ...asked);
   }
 
   /** Null: there is a gateway, and it takes sockets. */
@@ -281,19 +286,15 @@ export class GatewayLogic implements GatewayRpc {
 
   #cluster(id: ClusterId): Pick<ClusterRpc, 'report' | 'gatewayConnected'> | null {
     const gateway = this.#standing();
-    return gateway === null ? null : this.#ports.cluster(gateway.scope, id);
+    return gateway === null ? null : this.#ports.cluster(this.#queue.scopeOf(id, gateway.scope), id);
   }
 
   #removal(): RemovalPorts {
     return {
-      ...{ ...this.#ports, storage: this.#storage, keys: this.#keys },
+      ...{ ...this.#shared, log: this.#ports.log, keys: this.#keys },
       revoke: (nodeId) => this.tunnel.revoke(nodeId),
       sendWithdraw: (ids) => sendWithdraw(this.#ports.sockets, ids),
       isConnected: () => this.#isConnected(),
     };
-  }
-
-  #pairing(): PairingPorts {
-    return { ...this.#ports, storage: this.#storage };
   }
 }

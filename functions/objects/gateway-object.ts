@@ -1,8 +1,8 @@
 // The Durable Object of a gateway: joins GatewayLogic to Cloudflare's sockets, storage and clock, and nothing else.
 import { DurableObject } from 'cloudflare:workers';
 import type { Claim } from '../../shared/claim.ts';
-import type { Command, CommandId } from '../../shared/command.ts';
-import type { ClusterId, EpochMs, RelayNodeId, Scope } from '../../shared/ids.ts';
+import type { AccountAccess, Command, CommandId } from '../../shared/command.ts';
+import type { ClusterId, EpochMs, ProjectId, RelayNodeId, RequestId, Scope } from '../../shared/ids.ts';
 import type { PairingRequest } from '../../shared/pairing.ts';
 import { CLOSE, PING, PONG } from '../../shared/tunnel-frame.ts';
 import { now, randomBytes } from '../clock.ts';
@@ -138,8 +138,8 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
     return this.#logic.resetKey();
   }
 
-  enqueue(commands: readonly Command[]) {
-    return this.#logic.enqueue(commands);
+  enqueue(commands: readonly Command[], project?: ProjectId) {
+    return this.#logic.enqueue(commands, project);
   }
 
   withdraw(commandIds: readonly CommandId[]) {
@@ -152,6 +152,10 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
 
   ask(command: Command, timeoutMs: number) {
     return this.#logic.ask(command, timeoutMs);
+  }
+
+  diagnose(requestId: RequestId, accounts: readonly AccountAccess[]) {
+    return this.#logic.diagnose(requestId, accounts);
   }
 
   #socket(socket: WebSocket): TunnelSocket {

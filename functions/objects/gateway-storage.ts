@@ -62,6 +62,10 @@ const STEPS: readonly (readonly string[])[] = [
   ["ALTER TABLE own ADD COLUMN runs TEXT NOT NULL DEFAULT '[]'"],
   // C5: what is not taken again.
   ['CREATE TABLE ended (id INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE)'],
+  // What the node found when it was last asked to look around (N8).
+  ['ALTER TABLE node ADD COLUMN found TEXT'],
+  // Of the cluster; null: the gateway's own (C13).
+  ['ALTER TABLE cluster ADD COLUMN project_id TEXT'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */

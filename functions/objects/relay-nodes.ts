@@ -4,9 +4,17 @@ import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { type NodeState, WrappedGatewayKey } from '../../shared/gateway-key.ts';
 import { EpochMs, RelayNodeId } from '../../shared/ids.ts';
+import { NODE_CHECKS_MAX, NodeCheck } from '../../shared/node-check.ts';
 import { rowsOf, type Sql, type SqlValue } from './sql.ts';
 
 const json = <T>(schema: z.ZodType<T>) => z.string().transform((text) => schema.parse(JSON.parse(text)));
+
+/** What a node found when it was last asked to look around, and since when each kind of check is as it is. */
+const Found = z.object({
+  at: EpochMs,
+  checks: z.array(NodeCheck).max(NODE_CHECKS_MAX),
+  since: z.record(z.string(), EpochMs),
+});
 
 const NodeRow = z
   .object({
@@ -28,6 +36,7 @@ const NodeRow = z
     clock_skew_ms: z.int().nullable(),
     status_at: EpochMs.nullable(),
     claim: Claim.nullable(),
+    found: json(Found).nullable(),
   })
   .transform((row) => ({
     nodeId: row.node_id,
@@ -54,6 +63,8 @@ const NodeRow = z
     statusAt: row.status_at,
     /** Of the machine it runs on, one of the gateway's own; null on any other host. */
     claim: row.claim,
+    /** Null: it was never asked to look around. */
+    found: row.found,
   }));
 export type NodeRecord = z.infer<typeof NodeRow>;
 
@@ -111,6 +122,8 @@ export function relayNodes(sql: Sql) {
         'UPDATE node SET addresses = ?, clock_skew_ms = ?, status_at = ? WHERE node_id = ?',
         ...[JSON.stringify(addresses), clockSkewMs, at, id],
       ),
+    looked: (id: RelayNodeId, found: z.infer<typeof Found>) =>
+      change('UPDATE node SET found = ? WHERE node_id = ?', JSON.stringify(found), id),
     /** A try to give it the key begins. */
     keyAsked: (id: RelayNodeId, at: EpochMs) => change('UPDATE node SET key_asked_at = ? WHERE node_id = ?', at, id),
     keyWrapped: (id: RelayNodeId, wrapped: WrappedGatewayKey) =>

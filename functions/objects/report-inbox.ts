@@ -95,7 +95,8 @@ export class ReportInbox {
     for (const { socket, frame } of batch) {
       if (frame.type === 'report') {
         const owner = this.#ownerOf(frame.commandId);
-        if (this.#ports.asks.settle(frame.commandId, frame.outcome) || owner === null) continue;
+        const { asks } = this.#ports;
+        if (asks.settle(frame.commandId, frame.outcome, sessionIdOf(socket)) || owner === null) continue;
         letterTo(owner).settled.push({ commandId: frame.commandId, outcome: frame.outcome });
         continue;
       }

@@ -6,8 +6,9 @@ import type { ClusterKind, ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import type { AccountAccess, ClusterAccess, Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
-import type { ClusterId, EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs, GatewayId, ProjectId, RelayNodeId, RequestId, Scope } from '../../shared/ids.ts';
 import type { RelayOfMachine } from '../../shared/installation.ts';
+import type { GatewayDiagnosis } from '../../shared/node-check.ts';
 import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
@@ -18,6 +19,8 @@ export type ClusterCreation = {
   readonly scope: Scope;
   readonly clusterId: ClusterId;
   readonly gatewayId: GatewayId;
+  /** Of the gateway, when it is of another project (C13). */
+  readonly gatewayScope?: Scope | undefined;
   readonly account: AccountAccess;
   readonly spec: ClusterSpec;
   readonly profile: ClusterProfile;
@@ -99,8 +102,11 @@ export type GatewayRpc = {
    * one stays unreadable. `GATEWAY_KEY_HELD` while a relay that holds it is connected.
    */
   resetKey(): Promise<Result<null, ApiFailure>>;
-  /** Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn. */
-  enqueue(commands: readonly Command[]): Promise<Result<null, ApiFailure>>;
+  /**
+   * Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn.
+   * @param project of the cluster they are of; the gateway's own when left out
+   */
+  enqueue(commands: readonly Command[], project?: ProjectId): Promise<Result<null, ApiFailure>>;
   withdraw(commandIds: readonly CommandId[]): Promise<void>;
   /**
    * Whether a relay is heard of now (T10). When that is not what the cluster believes, it is told by `gatewayConnected`, which
@@ -112,4 +118,9 @@ export type GatewayRpc = {
    * again. `GATEWAY_NOT_RUNNING` when no relay is connected, `GATEWAY_NO_ANSWER` after `timeoutMs`.
    */
   ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>>;
+  /**
+   * Each connected relay looks around now, and whether it can use these accounts, within DIAGNOSTICS_MS_MAX. What it finds is
+   * kept as evidence of the gateway's conditions. `GATEWAY_NOT_RUNNING` when no relay is connected.
+   */
+  diagnose(requestId: RequestId, accounts: readonly AccountAccess[]): Promise<Result<GatewayDiagnosis, ApiFailure>>;
 };

@@ -99,12 +99,13 @@ function withAccount(state: ClusterState, account: AccountAccess): ClusterState 
 }
 
 function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): ClusterState {
-  const { at, scope, clusterId, gatewayId, cluster, account, spec, profile } = event;
+  const { at, scope, clusterId, gatewayId, gatewayScope = null, cluster, account, spec, profile } = event;
   return {
     version: 1,
     scope,
     clusterId,
     gatewayId,
+    gatewayScope,
     kind: cluster,
     relays: [],
     relaysRevoked: [],

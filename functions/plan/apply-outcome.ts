@@ -75,6 +75,7 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
     case 'observe-cluster':
       return { ...state, watching: null };
     case 'observe-account':
+    case 'observe-node':
     case 'ensure-certificate':
     case 'ensure-node-key':
     case 'ensure-gateway-key':

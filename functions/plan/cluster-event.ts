@@ -17,6 +17,8 @@ export const ClusterEvent = z.discriminatedUnion('kind', [
     scope: Scope,
     clusterId: ClusterId,
     gatewayId: GatewayId,
+    /** Of the gateway, when it is of another project (C13). */
+    gatewayScope: Scope.optional(),
     account: AccountAccess,
     spec: ClusterSpec,
     profile: ClusterProfile,

@@ -132,6 +132,8 @@ export const ClusterState = z.strictObject({
   scope: Scope,
   clusterId: ClusterId,
   gatewayId: GatewayId,
+  /** Of the gateway, when it is of another project: what its relays are told is in that one (C13). */
+  gatewayScope: Scope.nullable().default(null),
   /** `gateway`: its machines carry the relays that plan's commands go through. */
   kind: ClusterKind.default('workload'),
   /** Of a gateway's own machines: its relays as last told. */

@@ -26,7 +26,8 @@ export function send(draft: Draft, subject: string, body: CommandBody, deadlineM
   const attempt = (state.attempts[key] ?? 0) + 1;
   const commandId = commandIdOf(state.clusterId, subject, body.verb, state.generation, attempt);
   const deadlineAt = now + deadlineMs;
-  const { scope, gatewayId, clusterId, generation } = state;
+  const { gatewayId, clusterId, generation } = state;
+  const scope = state.gatewayScope ?? state.scope;
   draft.effects.push({
     kind: 'send-command',
     command: { commandId, scope, gatewayId, clusterId, subject, generation, attempt, deadlineAt, body },

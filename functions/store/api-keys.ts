@@ -2,15 +2,7 @@
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { ApiKeyView } from '../../shared/api-key.ts';
 import type { ApiKeyId, EpochMs, Scope } from '../../shared/ids.ts';
-import {
-  type Catalogue,
-  insertWhere,
-  isNameTaken,
-  olderThan,
-  ownedBy,
-  type PageWanted,
-  scopeOfRow,
-} from './catalogue.ts';
+import { type Catalogue, insertWhere, isNameTaken, olderThan, type PageWanted, scopeOfRow } from './catalogue.ts';
 import { apiKeys } from './schema.ts';
 
 type Row = typeof apiKeys.$inferSelect;
@@ -35,11 +27,12 @@ export async function addKey(db: Catalogue, scope: Scope, view: ApiKeyView, hash
   }
 }
 
+/** Of the whole tenant. */
 export async function listKeys(db: Catalogue, scope: Scope, page: PageWanted): Promise<ApiKeyView[]> {
   const rows = await db
     .select()
     .from(apiKeys)
-    .where(and(ownedBy(apiKeys, scope), olderThan(apiKeys, page.after)))
+    .where(and(eq(apiKeys.tenantId, scope.tenantId), olderThan(apiKeys, page.after)))
     .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
     .limit(page.limit);
   return rows.map(viewOf);
@@ -55,7 +48,7 @@ export async function revokeKey(
   const [row] = await db
     .select()
     .from(apiKeys)
-    .where(and(ownedBy(apiKeys, scope), eq(apiKeys.id, id)));
+    .where(and(eq(apiKeys.tenantId, scope.tenantId), eq(apiKeys.id, id)));
   if (row === undefined) return 'not-found';
   if (row.revokedAt !== null) return 'revoked';
   const otherAdmin = sql`exists (select 1 from api_keys other where other.tenant_id = ${scope.tenantId}
@@ -70,6 +63,7 @@ export async function revokeKey(
 const viewOf = (row: Row): ApiKeyView =>
   ApiKeyView.parse({
     id: row.id,
+    projectId: row.projectId,
     name: row.name,
     role: row.role,
     createdAt: row.createdAt,

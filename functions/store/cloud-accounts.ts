@@ -1,10 +1,11 @@
 // Cloud accounts. The catalogue is their truth; the key in it is ciphertext.
-import { and, desc, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, or, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { AccountAccess } from '../../shared/command.ts';
 import { AccountView } from '../../shared/gateway-view.ts';
-import { type AccountId, GatewayId, type Scope } from '../../shared/ids.ts';
+import { type AccountId, GatewayId, Scope } from '../../shared/ids.ts';
 import { AccountFacts } from '../../shared/inventory.ts';
+import { AccountSharing } from '../../shared/project.ts';
 import {
   type Catalogue,
   insertWhere,
@@ -17,6 +18,9 @@ import {
 import { cloudAccounts } from './schema.ts';
 
 export const AccountRow = z.object({
+  /** Of the account and its gateway: its key is sealed for it. */
+  scope: Scope,
+  sharing: AccountSharing,
   access: AccountAccess,
   name: z.string(),
   gatewayId: GatewayId,
@@ -30,23 +34,18 @@ export type AccountRow = z.infer<typeof AccountRow>;
 export type AccountWritten = 'written' | 'name-taken' | 'gone';
 
 /** `gone`: the gateway is deleted meanwhile, or about to be. */
-export async function addAccount(db: Catalogue, scope: Scope, row: AccountRow): Promise<AccountWritten> {
+export async function addAccount(db: Catalogue, row: AccountRow): Promise<AccountWritten> {
   const gateway = sql`exists (select 1 from gateways where id = ${row.gatewayId} and deleted_at is null and deleting_at is null)`;
-  return written(() => insertWhere(db, cloudAccounts, { ...scope, ...columnsOf(row) }, gateway));
+  return written(() => insertWhere(db, cloudAccounts, { ...row.scope, ...columnsOf(row) }, gateway));
 }
 
 /** Replaces version `readVersion`; `gone` when another change came first or the account is deleted. */
-export async function replaceAccount(
-  db: Catalogue,
-  scope: Scope,
-  row: AccountRow,
-  readVersion: number,
-): Promise<AccountWritten> {
+export async function replaceAccount(db: Catalogue, row: AccountRow, readVersion: number): Promise<AccountWritten> {
   return written(async () => {
     const result = await db
       .update(cloudAccounts)
       .set(columnsOf(row))
-      .where(and(one(scope, row.access.accountId), eq(cloudAccounts.keyVersion, readVersion)));
+      .where(and(one(row.scope, row.access.accountId), eq(cloudAccounts.keyVersion, readVersion)));
     return result.meta.changes > 0;
   });
 }
@@ -56,14 +55,49 @@ export async function findAccount(db: Catalogue, scope: Scope, id: AccountId): P
   return row === undefined ? null : rowOf(row);
 }
 
+/** One that this project may use: its own, or one that is shared with it. `not-shared`: it is of another project of the tenant. */
+export async function findUsableAccount(
+  db: Catalogue,
+  scope: Scope,
+  id: AccountId,
+): Promise<AccountRow | 'not-shared' | null> {
+  const inTenant = and(eq(cloudAccounts.tenantId, scope.tenantId), eq(cloudAccounts.id, id));
+  const [found] = await db.select().from(cloudAccounts).where(inTenant);
+  if (found === undefined) return null;
+  const row = rowOf(found);
+  return mayUse(row, scope) ? row : 'not-shared';
+}
+
+function mayUse({ scope: owner, sharing }: AccountRow, { projectId }: Scope): boolean {
+  if (owner.projectId === projectId || sharing === 'all') return true;
+  return sharing !== 'tenant' && sharing.projects.includes(projectId);
+}
+
+/** Those that this project may use. */
 export async function listAccounts(db: Catalogue, scope: Scope, page: PageWanted): Promise<AccountRow[]> {
   const rows = await db
     .select()
     .from(cloudAccounts)
-    .where(and(ownedBy(cloudAccounts, scope), olderThan(cloudAccounts, page.after)))
+    .where(and(usableBy(scope), olderThan(cloudAccounts, page.after)))
     .orderBy(desc(cloudAccounts.createdAt), desc(cloudAccounts.id))
     .limit(page.limit);
   return rows.map(rowOf);
+}
+
+/** Those that stand on this gateway, the newest first. */
+export async function accountsOfGateway(
+  db: Catalogue,
+  scope: Scope,
+  gatewayId: GatewayId,
+  limit: number,
+): Promise<AccountAccess[]> {
+  const rows = await db
+    .select()
+    .from(cloudAccounts)
+    .where(and(ownedBy(cloudAccounts, scope), eq(cloudAccounts.gatewayId, gatewayId)))
+    .orderBy(desc(cloudAccounts.createdAt), desc(cloudAccounts.id))
+    .limit(limit);
+  return rows.map((row) => rowOf(row).access);
 }
 
 /** False when a cluster that is not deleted uses it, at that very moment. */
@@ -74,11 +108,11 @@ export async function removeAccount(db: Catalogue, scope: Scope, id: AccountId):
 }
 
 /** Accounts of which some cluster was last told an older version. */
-export async function accountsToTell(db: Catalogue, limit: number): Promise<{ scope: Scope; row: AccountRow }[]> {
+export async function accountsToTell(db: Catalogue, limit: number): Promise<AccountRow[]> {
   const behind = sql`exists (select 1 from clusters where clusters.account_id = ${cloudAccounts.id}
     and clusters.account_version < ${cloudAccounts.keyVersion} and clusters.phase <> 'deleted' and clusters.creation is null)`;
   const rows = await db.select().from(cloudAccounts).where(behind).limit(limit);
-  return rows.map((row) => ({ scope: scopeOfRow(row), row: rowOf(row) }));
+  return rows.map(rowOf);
 }
 
 export const accountView = (row: AccountRow): AccountView =>
@@ -94,7 +128,19 @@ export const accountView = (row: AccountRow): AccountView =>
     keyVersion: row.keyVersion,
     validatedAt: row.validatedAt,
     createdAt: row.createdAt,
+    projectId: row.scope.projectId,
+    sharing: row.sharing,
   });
+
+/** `mayUse`, as the catalogue looks for it. */
+const usableBy = (scope: Scope) =>
+  or(
+    ownedBy(cloudAccounts, scope),
+    and(
+      eq(cloudAccounts.tenantId, scope.tenantId),
+      sql`(sharing = '"all"' or exists (select 1 from json_each(sharing, '$.projects') where value = ${scope.projectId}))`,
+    ),
+  );
 
 const one = (scope: Scope, id: AccountId) => and(ownedBy(cloudAccounts, scope), eq(cloudAccounts.id, id));
 
@@ -116,7 +162,11 @@ const columnsOf = (row: AccountRow) => ({
   keyVersion: row.keyVersion,
   validatedAt: row.validatedAt,
   createdAt: row.createdAt,
+  sharing: JSON.stringify(row.sharing),
 });
 
 const rowOf = (row: typeof cloudAccounts.$inferSelect): AccountRow =>
-  AccountRow.parse({ ...row, access: JSON.parse(row.access), facts: JSON.parse(row.facts) });
+  AccountRow.parse({
+    ...{ ...row, scope: scopeOfRow(row), sharing: JSON.parse(row.sharing) },
+    ...{ access: JSON.parse(row.access), facts: JSON.parse(row.facts) },
+  });

@@ -24,6 +24,8 @@ export const StoredCreation = z.strictObject({
   scope: Scope,
   clusterId: ClusterId,
   gatewayId: GatewayId,
+  /** Of the gateway, when it is of another project (C13). */
+  gatewayScope: Scope.optional(),
   account: AccountAccess,
   spec: ClusterSpec,
   profile: ClusterProfile,
@@ -208,7 +210,10 @@ export async function listClusters(
   return rows.map((row) => rowOf(row).summary);
 }
 
-/** Users' clusters that stand on a gateway, an account or a profile: what keeps it from being deleted. */
+/**
+ * Users' clusters that stand on a gateway, an account or a profile: what keeps it from being deleted. On a gateway those of every
+ * project, since only a tenant admin deletes one; else those of this project.
+ */
 export async function clustersUsing(
   db: Catalogue,
   scope: Scope,
@@ -221,10 +226,11 @@ export async function clustersUsing(
       : 'accountId' in used
         ? eq(clusters.accountId, used.accountId)
         : eq(clusters.profileId, used.profileId);
+  const seen = 'gatewayId' in used ? eq(clusters.tenantId, scope.tenantId) : ownedBy(clusters, scope);
   const rows = await db
     .select({ id: clusters.id, name: clusters.name })
     .from(clusters)
-    .where(and(ownedBy(clusters, scope), isWorkload, ne(clusters.phase, 'deleted'), by))
+    .where(and(seen, isWorkload, ne(clusters.phase, 'deleted'), by))
     .limit(limit);
   return rows.map((row) => ({ id: ClusterId.parse(row.id), name: row.name }));
 }
@@ -242,30 +248,6 @@ export async function overdueClusters(
     .orderBy(clusters.wakeAt)
     .limit(limit);
   return rows.map((row) => ({ scope: scopeOfRow(row), id: ClusterId.parse(row.id) }));
-}
-
-/** Made clusters of an account that were last told a version below `version`. */
-export async function clustersToTell(
-  db: Catalogue,
-  scope: Scope,
-  accountId: AccountId,
-  version: number,
-  limit: number,
-): Promise<ClusterId[]> {
-  const behind = and(eq(clusters.accountId, accountId), lt(clusters.accountVersion, version));
-  const rows = await db
-    .select({ id: clusters.id })
-    .from(clusters)
-    .where(and(ownedBy(clusters, scope), behind, ne(clusters.phase, 'deleted'), sql`creation is null`))
-    .limit(limit);
-  return rows.map((row) => ClusterId.parse(row.id));
-}
-
-export async function clusterTold(db: Catalogue, scope: Scope, id: ClusterId, version: number): Promise<void> {
-  await db
-    .update(clusters)
-    .set({ accountVersion: version })
-    .where(and(one(scope, id), lt(clusters.accountVersion, version)));
 }
 
 /** Forgets clusters deleted before a moment, and so frees their names. Nobody reads those of gateways: they go at once. */

@@ -32,6 +32,15 @@ export async function findGateway(db: Catalogue, scope: Scope, id: GatewayId): P
   return row === undefined ? null : rowOf(row);
 }
 
+/** Of a gateway of the tenant, in whatever project: clusters of others may stand on it (C13). Null when there is none. */
+export async function gatewayScopeOf(db: Catalogue, { tenantId }: Scope, id: GatewayId): Promise<Scope | null> {
+  const [row] = await db
+    .select()
+    .from(gateways)
+    .where(and(eq(gateways.tenantId, tenantId), eq(gateways.id, id)));
+  return row === undefined ? null : scopeOfRow(row);
+}
+
 export async function findGatewayByCode(db: Catalogue, codeHash: string): Promise<GatewayRow | null> {
   const [row] = await db
     .select()

@@ -17,15 +17,19 @@ export const tenants = sqliteTable('tenants', {
   createdAt: integer('created_at').notNull(),
 });
 
-export const projects = sqliteTable('projects', {
-  projectId: text('project_id').primaryKey(),
-  tenantId: text('tenant_id')
-    .notNull()
-    .references(() => tenants.tenantId),
-  name: text('name').notNull(),
-  jurisdiction: text('jurisdiction').notNull(),
-  createdAt: integer('created_at').notNull(),
-});
+export const projects = sqliteTable(
+  'projects',
+  {
+    projectId: text('project_id').primaryKey(),
+    tenantId: text('tenant_id')
+      .notNull()
+      .references(() => tenants.tenantId),
+    name: text('name').notNull(),
+    jurisdiction: text('jurisdiction').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [uniqueIndex('projects_by_name').on(table.tenantId, table.name)],
+);
 
 export const apiKeys = sqliteTable(
   'api_keys',
@@ -84,6 +88,8 @@ export const cloudAccounts = sqliteTable(
     keyVersion: integer('key_version').notNull(),
     validatedAt: integer('validated_at').notNull(),
     createdAt: integer('created_at').notNull(),
+    /** AccountSharing as JSON. */
+    sharing: text('sharing').notNull().default('"tenant"'),
   },
   (table) => [
     uniqueIndex('cloud_accounts_by_name').on(table.projectId, table.name),

@@ -1,6 +1,6 @@
 // What `doctor` tries: a name, an answer, a port. Every probe ends by itself.
 import { lookup } from 'node:dns/promises';
-import { stat } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { request } from 'undici';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -60,4 +60,10 @@ export async function modeOf(path: string): Promise<number | null> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
   }
+}
+
+/** What a user of this host may still write below `folder`, which must be there. */
+export async function freeBytesOf(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }

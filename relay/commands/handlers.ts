@@ -21,6 +21,7 @@ import { createMachineHandlers } from './machines.ts';
 import { ensureApplied } from './manifests.ts';
 import { ensureMemberRemoved } from './members.ts';
 import { ensureNodeRemoved } from './nodes.ts';
+import { type Diagnose, observeNode } from './observe-node.ts';
 
 /** What machines are told about this relay. May change while it runs. */
 export type EnrolmentSite = {
@@ -44,6 +45,7 @@ export type HandlerParts = {
   readonly keyring?: Keyring;
   /** Hears each inventory that was read. */
   readonly inventoried?: (inventory: InventoryFacts) => void;
+  readonly diagnose: Diagnose;
   /** NodeStatus.period. Absent: the relay always leads. */
   readonly period?: () => number;
 };
@@ -54,6 +56,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
   return {
     'observe-account': observeAccount,
     'observe-inventory': observeInventory(parts.inventoried ?? (() => {})),
+    'observe-node': observeNode(parts.diagnose),
     'observe-cluster': createObserveCluster(polls, watchAccess(dial)),
     'ensure-identity': ensureIdentityMadeBy(makeIdentity),
     'ensure-address': ensureAddress,

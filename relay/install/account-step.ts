@@ -7,7 +7,7 @@ import type { Settings } from './settings.ts';
 
 /** The console tries the account on MAAS through the gateway, so this needs a relay that is connected. May be repeated. */
 export async function ensureAccount(
-  { maas }: Settings,
+  { maas, sharing }: Settings,
   { gatewayId, gatewayName }: Identity,
   connected: boolean,
   { api }: HostWorld,
@@ -19,6 +19,7 @@ export async function ensureAccount(
   if (found.value !== null)
     return problem('cloud account', 'ACCOUNT_NAME_TAKEN', `the cloud account ${gatewayName} is of another gateway`);
   const { endpoint, apiKey, caPem: caBundlePem } = maas;
-  const made = await api.createAccount({ name: gatewayName, gatewayId, endpoint, apiKey, caBundlePem });
+  const shared = sharing && { sharing };
+  const made = await api.createAccount({ name: gatewayName, gatewayId, endpoint, apiKey, caBundlePem, ...shared });
   return made.ok ? ok('made') : err({ ...made.error, where: 'cloud account' });
 }

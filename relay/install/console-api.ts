@@ -5,6 +5,7 @@ import { ClusterPhase, SlotPhase } from '../../shared/cluster-view.ts';
 import { AccountId, GatewayId } from '../../shared/ids.ts';
 import { PairingCode } from '../../shared/pairing.ts';
 import { Problem } from '../../shared/problem.ts';
+import type { AccountSharing } from '../../shared/project.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { Refusal } from './install-problem.ts';
 
@@ -98,6 +99,7 @@ export function createConsoleApi(origin: string, apiKey: string, call: CallConso
       endpoint: string;
       apiKey: string;
       caBundlePem: string | null;
+      sharing?: AccountSharing;
     }) => ask(Account, 'POST', '/v1/cloud-accounts', { body: account }),
   };
 }

@@ -74,7 +74,7 @@ export async function installOnMachines(
 }
 
 async function register(
-  { maas, placement, networks }: Settings & { readonly placement: Placement },
+  { maas, sharing, placement, networks }: Settings & { readonly placement: Placement },
   facts: AccountFacts,
   relay: TemporaryRelay,
   key: GatewayKey,
@@ -84,7 +84,8 @@ async function register(
   if (!access.ok) return access;
   const { zone, flavour, nodes } = placement;
   const installation: Installation = {
-    account: { name: relay.identity.gatewayName, access: access.value, facts },
+    // Left out, it is what an older console knows too.
+    account: { name: relay.identity.gatewayName, access: access.value, facts, ...(sharing && { sharing }) },
     machines: {
       size: nodes,
       minimums: minimumsOf(flavour),

@@ -1,6 +1,7 @@
 // pcg.yaml: what a gateway is installed from. Everything wrong is told at once, by its path in the file.
 import { dump, load as parseYaml } from 'js-yaml';
 import { z } from 'zod';
+import { AccountSharing } from '../../shared/project.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { advertisedFault, ENROLMENT_LISTEN, isEnrolmentPlace } from '../config.ts';
 import { reasonOf } from '../log.ts';
@@ -59,6 +60,8 @@ const PcgFile = z.strictObject({
     .prefault({}),
   network: z.strictObject({ podCidr: by(readCidr), serviceIpRange: by(readCidr) }),
   maas: z.strictObject({ endpoint: by(readMaasEndpoint), apiKey: Secret, caFile: Path.nullable().default(null) }),
+  /** Of the default cloud account: with which projects of the tenant it is shared. As it is when left out. */
+  account: z.strictObject({ sharing: AccountSharing.optional() }).prefault({}),
   /** Where machines reach this host while it installs; not with --host, where relay.yaml has it. */
   enrolment: z
     .strictObject({

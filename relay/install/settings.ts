@@ -1,4 +1,5 @@
 // The settings of one install, with the secrets opened: pcg.yaml says where they are. Kept in memory only.
+import type { AccountSharing } from '../../shared/project.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { ProxySettings } from '../config.ts';
 import type { Placement } from './flavour.ts';
@@ -21,6 +22,8 @@ export type Settings = {
   readonly proxy: ProxySettings;
   readonly networks: Networks;
   readonly maas: { readonly endpoint: string; readonly apiKey: string; readonly caPem: string | null };
+  /** Of the default cloud account; undefined when the file says nothing of it. */
+  readonly sharing?: AccountSharing | undefined;
   readonly placement: Placement | null;
   readonly enrolment: { readonly listen: string; readonly advertise: readonly string[] };
 };
@@ -63,6 +66,7 @@ export async function openSettings(file: PcgFile, sources: SecretSources): Promi
     proxy: { https, http, no: file.proxy.no.flat() },
     networks: file.network,
     maas: { endpoint: file.maas.endpoint, apiKey: maasKey, caPem },
+    sharing: file.account.sharing,
     placement: file.placement,
     enrolment: file.enrolment,
   });

@@ -78,7 +78,14 @@ export async function makeOtherTenant(): Promise<{ key: string; scope: Scope }> 
   const scope = Scope.parse({ tenantId: `ten_${part}`, projectId: `prj_${part}`, jurisdiction: 'default' });
   const key = makeApiKey(randomBytes(24));
   const id = ApiKeyId.parse(`key_${part}`);
-  const view = { id, name: 'admin', role: 'tenant-admin' as const, createdAt: now(), revokedAt: null };
+  const view = {
+    id,
+    projectId: scope.projectId,
+    name: 'admin',
+    role: 'tenant-admin' as const,
+    createdAt: now(),
+    revokedAt: null,
+  };
   await makeTenant(openCatalogue(env.CATALOGUE), scope, { view, hash: await sha256(key) }, now());
   return { key, scope };
 }

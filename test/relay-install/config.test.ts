@@ -39,6 +39,17 @@ describe('pcg.yaml', () => {
     });
   });
 
+  test('may share the default account with all, or with projects by their ids', () => {
+    const sharing = (value: unknown) => {
+      const read = readPcgFile(JSON.stringify({ ...GOOD, account: { sharing: value } }), {});
+      return read.ok ? read.value.account : told(read);
+    };
+    for (const good of ['tenant', 'all', { projects: ['prj_a', 'prj_b'] }])
+      expect(sharing(good)).toEqual({ sharing: good });
+    for (const bad of ['everybody', { projects: [] }, { projects: ['a name'] }])
+      expect(sharing(bad)).toEqual([expect.stringMatching(/^account\.sharing\S* FIELD_INVALID$/)]);
+  });
+
   test('every mistake is told at once, by path and code, without the text of a secret', () => {
     const bad = {
       version: 2,

@@ -27,6 +27,7 @@ export async function relay(handlers: Partial<Handlers>, disk = testDisk()) {
   const all: Handlers = {
     'observe-account': unused,
     'observe-inventory': unused,
+    'observe-node': unused,
     'observe-cluster': unused,
     'ensure-identity': unused,
     'ensure-address': unused,

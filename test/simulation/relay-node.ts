@@ -134,6 +134,7 @@ export class RelayNode {
         }),
         makeIdentity: async (clusterName) => this.parts.safe.makeIdentity(clusterName),
         period: nodeStatus.period,
+        diagnose: async () => [],
       }),
       transportFor: () => process.transport(this.parts.wire.send),
       maasEndpoints: null,

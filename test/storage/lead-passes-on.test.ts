@@ -174,6 +174,11 @@ test('[N5] each relay is told whether it leads and where the others serve, and h
     'Leader=True',
     'KeyHeld=True',
     'ClockInSync=True',
+    'MaasReachable=Unknown',
+    'MaasAuthenticated=Unknown',
+    'DnsResolves=Unknown',
+    'EgressOk=Unknown',
+    'DiskOk=Unknown',
   ]);
 });
 
