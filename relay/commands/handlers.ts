@@ -21,6 +21,7 @@ import { createMachineHandlers } from './machines.ts';
 import { ensureApplied } from './manifests.ts';
 import { ensureMemberRemoved } from './members.ts';
 import { ensureNodeRemoved } from './nodes.ts';
+import { ensureRelayProgram } from './relay-program.ts';
 
 /** What machines are told about this relay. May change while it runs. */
 export type EnrolmentSite = {
@@ -74,5 +75,6 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'ensure-certificate': ensureCertificate,
     'ensure-node-key': ensureNodeKey(keyring),
     'ensure-gateway-key': ensureGatewayKey(keyring),
+    'ensure-relay-program': ensureRelayProgram,
   };
 }
