@@ -46,6 +46,16 @@ export const RELEASE_PROBLEMS = {
     title: 'No upgrade waits to begin',
     todo: 'Only a scheduled upgrade can be cancelled.',
   },
+  GATEWAY_UPGRADING: {
+    status: 409,
+    title: 'The gateway is being upgraded, and the cluster waits for its end',
+    todo: 'Wait: the cluster says how many are ahead of it, and begins by itself.',
+  },
+  UPGRADE_QUEUE_FULL: {
+    status: 409,
+    title: 'Too many clusters wait for the upgrade of this gateway',
+    todo: 'Ask again when the upgrade has ended: see `upgrade` of the gateway.',
+  },
   WINDOW_INVALID: {
     status: 422,
     title: 'The maintenance window is empty or over',

@@ -89,6 +89,10 @@ export function readManifest({ manifest }: SignedRelease): ReleaseManifest | nul
 export const programPath = (version: ReleaseVersion, platform: ProgramPlatform): string =>
   `/v1/relay-programs/${version}/${platform}`;
 
+/** Under which the console keeps a program in its bucket. */
+export const programKey = (version: ReleaseVersion, platform: ProgramPlatform): string =>
+  `relay/${version}/${platform}`;
+
 export const ReleaseView = z.strictObject({
   ...ReleaseManifest.omit({ v: true }).shape,
   publishedAt: EpochMs,

@@ -163,6 +163,7 @@ function guess(row: GatewayRow, phase: 'unpaired' | 'disconnected'): GatewayView
     sealingKey: null,
     outstandingCommands: 0,
     machines: null,
+    ...{ version: null, availableUpgrade: null, upgrade: null, queuedClusters: 0 },
     conditions: [{ ...unknown, lastTransition: row.createdAt }],
   };
 }

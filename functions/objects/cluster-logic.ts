@@ -11,6 +11,7 @@ import type { RelayOfMachine } from '../../shared/installation.ts';
 import { API_PAGE_SIZE_MAX, DELETED_CLUSTER_KEPT_MS, type Waits } from '../../shared/limits.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import type { MachinesRelease } from '../../shared/release.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { type LogRecord, messageOf } from '../log.ts';
 import type { ClusterEvent } from '../plan/cluster-event.ts';
@@ -36,7 +37,10 @@ export type ClusterPorts = {
   readonly sql: Sql;
   readonly alarm: Alarm;
   readonly brain: ClusterBrain;
-  gateway(scope: Scope, id: GatewayId): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'link' | 'revokeRelayOf'>;
+  gateway(
+    scope: Scope,
+    id: GatewayId,
+  ): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'link' | 'revokeRelayOf' | 'leaveQueue'>;
   /** Writes the cluster's row of the catalogue. May be repeated. */
   project(scope: Scope, row: CatalogueRow, kind: ClusterKind): Promise<void>;
   /** 72 h after deletion, or given up: nothing of the cluster is kept. */
@@ -113,8 +117,8 @@ export class ClusterLogic implements ClusterRpc {
     ]);
   }
 
-  async gatewayConnected(connected: boolean): Promise<void> {
-    this.#advance([{ kind: 'gateway-connected', at: this.#ports.now(), connected }]);
+  async gatewayConnected(connected: boolean, ahead: number | null = null): Promise<void> {
+    this.#advance([{ kind: 'gateway-connected', at: this.#ports.now(), connected, ahead }]);
   }
 
   async relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean> {
@@ -124,6 +128,11 @@ export class ClusterLogic implements ClusterRpc {
 
   async resize(size: number): Promise<Result<ClusterView, ApiFailure>> {
     const state = this.#advance([{ kind: 'resized', at: this.#ports.now(), size }]);
+    return state === null ? err(apiFailure('NOT_FOUND')) : ok(this.#describe(state));
+  }
+
+  async changeMachines(_release: MachinesRelease): Promise<Result<ClusterView, ApiFailure>> {
+    const state = this.#read();
     return state === null ? err(apiFailure('NOT_FOUND')) : ok(this.#describe(state));
   }
 
@@ -171,7 +180,9 @@ export class ClusterLogic implements ClusterRpc {
     const believed = state?.gateway?.connected;
     if (state == null || believed === undefined || state.deletedAt !== null) return true;
     try {
-      const connected = await this.#ports.gateway(state.scope, state.gatewayId).link(state.clusterId, believed);
+      const connected = await this.#ports
+        .gateway(state.scope, state.gatewayId)
+        .link(state.clusterId, believed, state.queued !== null);
       return connected === this.#read()?.gateway?.connected;
     } catch (error) {
       this.#failures += 1;
@@ -230,10 +241,13 @@ export class ClusterLogic implements ClusterRpc {
     const state = this.#read();
     if (state === null) return;
     const { now, waits, log } = this.#ports;
+    const { clusterId } = state;
     const gateway = () => this.#ports.gateway(state.scope, state.gatewayId);
     const project = (row: CatalogueRow) => this.#ports.project(state.scope, row, state.kind);
     try {
-      await Promise.all(LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, gateway, project })));
+      await Promise.all(
+        LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, clusterId, gateway, project })),
+      );
     } finally {
       this.#armWhatever();
     }

@@ -29,6 +29,7 @@ export function clusterNotices(sql: Sql) {
             ...[id, Number(connected)],
           );
       }),
+    /** In the order they were put. */
     due: (now: EpochMs): { clusterId: ClusterId; connected: boolean; failures: number }[] =>
       rowsOf(sql, NoticeRow, DUE, now).map((row) => ({
         clusterId: row.cluster_id,

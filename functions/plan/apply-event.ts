@@ -22,8 +22,7 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     case 'observed':
       return onFact(state, event);
     case 'gateway-connected':
-      if (state.gateway?.connected === event.connected) return ignore(state);
-      return { ...state, gateway: { connected: event.connected, since: event.at, awayFrom: awayFrom(state, event) } };
+      return withGateway(state, event);
     case 'abort-requested':
       return withIntent(state, 'aborted', event);
     case 'deletion-requested':
@@ -35,6 +34,24 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     default:
       return assertNever(event);
   }
+}
+
+type GatewayWord = Extract<ClusterEvent, { kind: 'gateway-connected' }>;
+
+function withGateway(state: ClusterState, event: GatewayWord): ClusterState {
+  const { connected, at } = event;
+  const queued = queuedBy(state, event);
+  const isSame = state.gateway?.connected === connected;
+  if (isSame && queued?.ahead === state.queued?.ahead) return ignore(state);
+  const gateway = isSame ? state.gateway : { connected, since: at, awayFrom: awayFrom(state, event) };
+  return { ...state, gateway, queued };
+}
+
+/** Who has begun stands in no line, whatever is said ([QU4]). */
+function queuedBy(state: ClusterState, { ahead = null, at }: GatewayWord): ClusterState['queued'] {
+  const hasBegun = state.machines.length > 0 || state.provisionedAt !== null || state.failure !== null;
+  if (ahead === null || hasBegun || state.kind === 'gateway' || state.intent.kind !== 'present') return null;
+  return { ahead, since: state.queued?.since ?? at };
 }
 
 function awayFrom(state: ClusterState, { connected }: { readonly connected: boolean }): number | null {
@@ -101,6 +118,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     deletedAt: null,
     failure: null,
     gateway: null,
+    queued: null,
     identity: null,
     address: null,
     inventory: null,

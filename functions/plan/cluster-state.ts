@@ -149,6 +149,8 @@ export const ClusterState = z.strictObject({
   failure: z.strictObject({ code: z.string(), message: z.string(), at: EpochMs }).nullable(),
   /** `awayFrom`: when its last absence began, once that is over. */
   gateway: z.strictObject({ connected: z.boolean(), since: EpochMs, awayFrom: Moment.default(null) }).nullable(),
+  /** Stands in line until the upgrade of its gateway has ended; null otherwise. */
+  queued: z.strictObject({ ahead: z.int().nonnegative(), since: EpochMs }).nullable().default(null),
   identity: z.strictObject({ sealed: SealedSecret, caCertPem: z.string() }).nullable(),
   /** The virtual address: asked for, and had when `ip` is not null. */
   address: z

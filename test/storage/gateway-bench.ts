@@ -2,9 +2,9 @@
 // handshakes and minutes of silence take seconds.
 import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
 import type { GatewayPorts } from '../../functions/objects/gateway-ports.ts';
+import { keyFingerprint } from '../../functions/objects/key-fingerprint.ts';
 import { SessionState, type TunnelSocket } from '../../functions/objects/tunnel-session.ts';
-import { keyFingerprint, verifySignature } from '../../functions/objects/verify-signature.ts';
-import { toBase64url } from '../../functions/sign-command.ts';
+import { toBase64url, verifyText } from '../../functions/sign-command.ts';
 import type { Claim } from '../../shared/claim.ts';
 import type { Command } from '../../shared/command.ts';
 import type { RelayNodeId } from '../../shared/ids.ts';
@@ -110,8 +110,9 @@ export class GatewayBench {
         gatewayConnected: async () => undefined,
       }),
       sign: async () => 'c2lnbmVk',
+      releaseKey: null,
       commandKey: async () => 'k'.repeat(43),
-      verify: verifySignature,
+      verify: verifyText,
       keyFingerprint,
       randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
       after: () => () => undefined,
