@@ -129,7 +129,7 @@ async function trusted({ env }: Context, release: SignedRelease): Promise<Result
   return ok(manifest);
 }
 
-function viewOf({ release, publishedAt }: PublishedRelease): z.infer<typeof ReleaseView> {
+function viewOf({ release, publishedAt }: PublishedRelease): ReleaseView {
   const manifest = readManifest(release);
   if (manifest === null) throw new Error('a published release is no manifest');
   const { v: _, ...rest } = manifest;

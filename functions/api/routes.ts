@@ -16,6 +16,7 @@ import {
 } from '../../shared/gateway-view.ts';
 import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
 import { PairingChallenge, PairingChallengeRequest, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
+import { ReleaseView, SignedRelease, UpgradeRequest } from '../../shared/release.ts';
 import { ok } from '../../shared/result.ts';
 import { createApiKey, listApiKeys, revokeApiKey } from './api-keys.ts';
 import {
@@ -40,7 +41,9 @@ import { createCluster, getCluster, getTimeline, listClusters } from './clusters
 import { abortCluster, deleteCluster } from './end-cluster.ts';
 import { deleteGateway } from './gateway-end.ts';
 import { deleteGatewayNode, resetGatewayKey } from './gateway-nodes.ts';
+import { getRelayProgram, listGatewayReleases, publishRelease } from './gateway-releases.ts';
 import { resizeGateway } from './gateway-size.ts';
+import { cancelUpgrade, getGatewayTimeline, upgradeGateway } from './gateway-upgrade.ts';
 import {
   createGateway,
   GatewayCreated,
@@ -84,7 +87,10 @@ const NAMES = new Map<z.ZodType, string>(
     PairingRequest,
     PairingResponse,
     ProfileCreate,
+    ReleaseView,
     SetupResponse,
+    SignedRelease,
+    UpgradeRequest,
     WhoAmI,
   }).map(([name, schema]) => [schema, name]),
 );
@@ -120,6 +126,12 @@ export const ROUTES: readonly Route[] = [
   deleteGateway,
   deleteGatewayNode,
   resetGatewayKey,
+  upgradeGateway,
+  cancelUpgrade,
+  getGatewayTimeline,
+  publishRelease,
+  listGatewayReleases,
+  getRelayProgram,
   challengePairing,
   pairRelay,
   createCloudAccount,

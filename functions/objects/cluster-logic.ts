@@ -240,14 +240,11 @@ export class ClusterLogic implements ClusterRpc {
   async #drainLanes(): Promise<void> {
     const state = this.#read();
     if (state === null) return;
-    const { now, waits, log } = this.#ports;
-    const { clusterId } = state;
     const gateway = () => this.#ports.gateway(state.scope, state.gatewayId);
     const project = (row: CatalogueRow) => this.#ports.project(state.scope, row, state.kind);
+    const ports = { ...this.#ports, clusterId: state.clusterId, gateway, project };
     try {
-      await Promise.all(
-        LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, clusterId, gateway, project })),
-      );
+      await Promise.all(LANES.map((lane) => drainLane(this.#storage, lane, ports)));
     } finally {
       this.#armWhatever();
     }

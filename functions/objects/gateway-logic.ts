@@ -69,13 +69,9 @@ export class GatewayLogic implements GatewayRpc {
     const revoke = (nodeId: RelayNodeId) => this.#nodes.end(nodeId);
     this.#machines = new OwnMachines({ ...parts, revoke, forget: () => this.remove() });
     const inbox = new ReportInbox({ ...parts, report: (id, settled, observed) => this.#report(id, settled, observed) });
-    const aheadOf = (id: ClusterId) => this.#storage.line.ahead(id);
-    this.#telling = noticeTeller({ ...parts, notices: this.#notices, aheadOf, clusterOf: (id) => this.#cluster(id) });
-    this.#upgrade = new GatewayUpgrade({
-      ...parts,
-      deliver: () => inBackground(ports, 'delivery-failed', this.#delivery),
-      admitted: (clusters) => this.#tell(clusters),
-    });
+    this.#telling = noticeTeller({ ...parts, notices: this.#notices, clusterOf: (id) => this.#cluster(id) });
+    const admitted = (clusters: readonly ClusterId[]) => this.#tell(clusters);
+    this.#upgrade = new GatewayUpgrade({ ...parts, delivery: this.#delivery, admitted });
     const calls = { isConnected: () => this.#isConnected(), deliverAndTell: () => this.#deliverAndTell() };
     const isUpgrading = () => this.#upgrade.isUnderWay();
     this.#intake = new ClusterIntake({ ...parts, ...calls, notices: this.#notices, isUpgrading });
@@ -252,13 +248,8 @@ export class GatewayLogic implements GatewayRpc {
     this.#machines.check(gateway);
     this.#upgrade.check();
     this.#standings.tell();
-    const own = [
-      this.#keys.nextAt(),
-      this.#upgrade.nextAt(),
-      this.#leadWatch.dueAt(),
-      ...this.#machines.moments(gateway),
-    ];
-    const moments = [...this.tunnel.overdueAt(), this.#notices.nextAt(), ...own];
+    const own = [this.#keys.nextAt(), this.#leadWatch.dueAt(), ...this.#machines.moments(gateway)];
+    const moments = [...this.tunnel.overdueAt(), this.#notices.nextAt(), this.#upgrade.nextAt(), ...own];
     this.#ports.alarm.set(nextAlarm(now, moments, this.#failures));
   }
 

@@ -24,7 +24,9 @@ import { settleExchange, stepUpgrade, type UpgradeAction } from '../plan/upgrade
 import { describeUpgrade, upgradeLines } from '../plan/upgrade-view.ts';
 import type { PublishedRelease } from '../store/releases.ts';
 import type { CommandQueue } from './command-queue.ts';
+import type { Delivery } from './delivery.ts';
 import type { GatewayRecord, GatewayStorage } from './gateway-storage.ts';
+import { inBackground } from './in-background.ts';
 import type { ClusterRpc, UpgradeAsked } from './rpc.ts';
 import { sendWithdraw } from './send-withdraw.ts';
 import { SingleFlight } from './single-flight.ts';
@@ -43,8 +45,7 @@ export type UpgradePorts = {
   ownCluster(scope: Scope, id: ClusterId): Pick<ClusterRpc, 'view' | 'changeMachines'>;
   /** These clusters stand in line no more: they are to be told. */
   admitted(clusters: readonly ClusterId[]): void;
-  /** Something is in the queue that was not sent. */
-  deliver(): void;
+  readonly delivery: Delivery;
   background(work: Promise<void>): void;
   arm(): void;
   log(record: LogRecord): void;
@@ -204,7 +205,7 @@ export class GatewayUpgrade {
   }
 
   #exchange({ release, number }: UpgradeState, action: Extract<UpgradeAction, { kind: 'exchange' }>): void {
-    const { storage, queue, now, deliver, log } = this.#ports;
+    const { storage, queue, now, delivery, log } = this.#ports;
     const gateway = storage.gateway();
     const { nodeId, attempt, deadlineAt } = action;
     if (gateway === null) return;
@@ -217,7 +218,7 @@ export class GatewayUpgrade {
     };
     const added = queue.add([command], now(), nodeId);
     if (!added.ok) return log({ event: 'gateway-upgrade-waits', node: nodeId, code: added.error.code });
-    deliver();
+    inBackground(this.#ports, 'delivery-failed', delivery);
   }
 
   /** The machines' own cluster is asked to change them, once it has taken that it is looked at. Never rejects. */

@@ -2,14 +2,14 @@
 import type { ClusterId, EpochMs } from '../../shared/ids.ts';
 import { type LogRecord, messageOf } from '../log.ts';
 import type { ClusterNotices } from './cluster-notices.ts';
+import type { GatewayStorage } from './gateway-storage.ts';
 import type { ClusterRpc } from './rpc.ts';
 import { SingleFlight } from './single-flight.ts';
 
 export type NoticeTellerPorts = {
   now(): EpochMs;
   readonly notices: ClusterNotices;
-  /** How many clusters stand in line before it; null when it does not. */
-  aheadOf(id: ClusterId): number | null;
+  readonly storage: Pick<GatewayStorage, 'line'>;
   /** Null when the gateway is gone. */
   clusterOf(id: ClusterId): Pick<ClusterRpc, 'gatewayConnected'> | null;
   arm(): void;
@@ -17,14 +17,14 @@ export type NoticeTellerPorts = {
 };
 
 /** Tells all that is due. One run at a time. */
-export function noticeTeller({ now, notices, aheadOf, clusterOf, arm, log }: NoticeTellerPorts): SingleFlight {
+export function noticeTeller({ now, notices, storage, clusterOf, arm, log }: NoticeTellerPorts): SingleFlight {
   return new SingleFlight(async () => {
     for (const { clusterId, connected, failures } of notices.due(now())) {
       try {
-        const ahead = aheadOf(clusterId);
+        const ahead = storage.line.ahead(clusterId);
         await clusterOf(clusterId)?.gatewayConnected(connected, ahead);
         // Its place may have changed while it was told: then the newer word is still to be said.
-        if (aheadOf(clusterId) === ahead) notices.told(clusterId, connected);
+        if (storage.line.ahead(clusterId) === ahead) notices.told(clusterId, connected);
       } catch (error) {
         log({ event: 'notice-failed', cluster: clusterId, cause: messageOf(error) });
         notices.failed(clusterId, failures, now());

@@ -1,6 +1,5 @@
 // The tunnel's side of a gateway: challenge, hello, and the frames of a session (T2-T5, L1, N5). What it receives for others
 // goes to the inbox; what it sends comes from the delivery.
-import type { CommandId } from '../../shared/command.ts';
 import type { EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import {
   CLOSE,
@@ -36,10 +35,9 @@ import {
   type Sockets,
   type TunnelSocket,
 } from './tunnel-session.ts';
+import { newSessionId, welcomeOf } from './welcome.ts';
 
 const NONCE_BYTES = 32;
-/** max(1 s, fleet / 500 a second) (architecture ruling 13.10): up to 2,000 relays; a larger fleet needs a larger number here. */
-const REDIAL_SPREAD_MS = 4_000;
 
 type Hello = Extract<RelayFrame, { type: 'hello' }>;
 type Report = Extract<RelayFrame, { type: 'report' }>;
@@ -171,13 +169,9 @@ export class TunnelLogic {
 
   /** U3: the node's session goes on, and nothing is delivered here. */
   async #try(socket: TunnelSocket, { nodeId }: Hello): Promise<void> {
-    const [sessionId, at] = [this.#newSessionId(), this.#ports.now()];
+    const [sessionId, at] = [newSessionId(this.#ports.randomBytes), this.#ports.now()];
     beginTrial(this.#ports.sockets, { socket, nodeId, since: at }, sessionId);
     send(socket, welcomeOf(sessionId, at, []));
-  }
-
-  #newSessionId(): string {
-    return `ses_${toBase64url(this.#ports.randomBytes(16))}`;
   }
 
   async #welcome(socket: TunnelSocket, hello: Hello): Promise<void> {
@@ -185,7 +179,7 @@ export class TunnelLogic {
     const before = activeSessions(this.#ports.sockets);
     const active = this.#ports.storage.node(hello.nodeId)?.holdsKey ?? false;
     this.#closeSessionsOf(hello, CLOSE.SUPERSEDED, 'a newer session of this node');
-    const sessionId = this.#newSessionId();
+    const sessionId = newSessionId(this.#ports.randomBytes);
     const at = now();
     const { nodeId, bootId } = hello;
     socket.keep({
@@ -201,7 +195,7 @@ export class TunnelLogic {
   }
 
   async #serve(session: Session, frame: RelayFrame, message: string | ArrayBuffer): Promise<void> {
-    const { now, queue, inbox, sockets } = this.#ports;
+    const { now, queue, inbox, sockets, upgrade, keys } = this.#ports;
     const { socket } = session;
     const state = { ...session.state, heardAt: now() };
     socket.keep(state);
@@ -218,9 +212,7 @@ export class TunnelLogic {
       case 'node-status':
         return this.#nodeStatus({ socket, state }, frame);
       case 'report':
-        if (this.#ports.upgrade.settle(frame.commandId, frame.outcome, state.nodeId))
-          return this.#ownSettled({ socket, state }, frame);
-        if (this.#ports.keys.settle(frame.commandId, frame.outcome, state.nodeId))
+        if ([upgrade, keys].some((own) => own.settle(frame.commandId, frame.outcome, state.nodeId)))
           return this.#ownSettled({ socket, state }, frame);
         return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
       case 'observations':
@@ -299,10 +291,6 @@ export class TunnelLogic {
     }
   }
 }
-
-const welcomeOf = (sessionId: string, at: EpochMs, outstanding: CommandId[]): EdgeFrame => ({
-  ...{ v: PROTOCOL_VERSION, type: 'welcome', sessionId, redialSpreadMs: REDIAL_SPREAD_MS, at, outstanding },
-});
 
 function send(socket: TunnelSocket, frame: EdgeFrame): void {
   socket.send(encodeFrame(frame));
