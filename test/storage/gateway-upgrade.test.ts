@@ -98,7 +98,7 @@ test('[UP4] a refusal stops it, the command is gone, and the next upgrade has a 
   expect(exchangeOn(socket)?.commandId).toContain('/ensure-relay-program/2/1');
 });
 
-test('[UP4] an outcome counts from the node it is about only, and a lost object goes on from its rows', async () => {
+test('[UP4] an outcome counts from the node it is about only', async () => {
   const other = await bench.pair();
   const [leader, standby] = [await bench.join(node), await bench.join(other)];
   await ask(bench);
