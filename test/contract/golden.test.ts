@@ -45,7 +45,10 @@ function restored(version: string): Sql & { close(): void } {
 }
 
 let bench: GatewayBench | null = null;
-afterEach(() => bench?.sql.close());
+afterEach(() => {
+  bench?.sql.close();
+  bench = null;
+});
 
 test('the first release is among them, and a frame of each type of today has a sample', () => {
   expect(VERSIONS).toContain('0.1.0');

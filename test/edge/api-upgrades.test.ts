@@ -118,7 +118,10 @@ async function anAccount({ node }: ApiGateway): Promise<string> {
   return accountId;
 }
 
-test('[U6] [QU1] [QU2] clusters that are created meanwhile are queued with their place, and begin afterwards in order', async () => {
+test('[U6] [QU1] [QU2] clusters that are created meanwhile are queued with their place, and begin afterwards in order', {
+  timeout: 30_000,
+}, async () => {
+  await publish('0.4.0');
   const gateway = await connectGateway(admin, 'queues');
   const accountId = await anAccount(gateway);
   const create = (name: string) => {
@@ -138,7 +141,7 @@ test('[U6] [QU1] [QU2] clusters that are created meanwhile are queued with their
   await answerOf(callApi('POST', `/v1/clusters/${one.id}/abort`, { key: admin }), 202, ClusterView);
   expect((await seen(one.id)).phase).toBe('deleted');
   await until(async () => expect((await seen(three.id)).waitingOn[0]?.sentence).toContain('1 cluster is ahead of it.'));
-  const next = await exchange(gateway, '0.3.0');
+  const next = await exchange(gateway, '0.4.0');
   const owners = async () => (await next.delivered(gateway.node)).commands.map(({ clusterId }) => clusterId);
   const first: (string | null)[] = [];
   while (!first.includes(three.id)) first.push(...(await owners()));

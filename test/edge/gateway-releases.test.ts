@@ -88,7 +88,7 @@ test('a program of a published release is served whole, with its length, to be k
   expect(response.headers.get('content-length')).toBe(String(PROGRAM.length));
   expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
   expect(response.headers.get('content-type')).toBe('application/octet-stream');
-  expect(await response.text()).toBe(PROGRAM);
+  expect(new TextDecoder().decode(await response.arrayBuffer())).toBe(PROGRAM);
 });
 
 test('what is stored and not published, or not of the release, is not served', async () => {
