@@ -64,13 +64,14 @@ test('[UP8] a release that was published before a relay paired is told of when i
   empty.sql.close();
 });
 
-test('[U5] [UP2] [UP3] the standby is exchanged first, then the leader, and each is told alone', async () => {
+test('[U1] [U5] [UP2] [UP3] the standby is exchanged first, then the leader, and each is told alone', async () => {
   const other = await bench.pair();
   const [leader, standby] = [await bench.join(node), await bench.join(other)];
   expect(await ask(bench)).toMatchObject({ ok: true, value: { upgrade: { stage: 'relays', to: '0.2.0' } } });
   await bench.settle();
   expect(exchangeOn(standby)).toMatchObject({ clusterId: null, subject: other.nodeId, generation: 1, attempt: 1 });
   expect(exchangeOn(leader)).toBeUndefined();
+  expect(exchangeOn(standby)?.body).toMatchObject({ release: published('0.2.0').release });
   const next = await exchange(bench, other, 2);
   expect(standby.closedWith).not.toBeNull();
   expect(exchangeOn(leader)).toMatchObject({ subject: node.nodeId });
