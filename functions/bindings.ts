@@ -11,6 +11,8 @@ export const BINDINGS = {
     { binding: 'CLUSTER', className: 'ClusterObject' },
     { binding: 'GATEWAY', className: 'GatewayObject' },
   ],
+  /** Programs of releases, under `relay/<version>/<platform>`. */
+  releases: { binding: 'RELEASES', bucketName: 'slipway-releases' },
   crons: ['*/5 * * * *'],
-  settings: ['SETUP_SECRET', 'COMMAND_KEY', 'PUBLIC_ORIGIN', 'WAITS'],
+  settings: ['SETUP_SECRET', 'COMMAND_KEY', 'RELEASE_KEY', 'PUBLIC_ORIGIN', 'WAITS'],
 } as const;

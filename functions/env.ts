@@ -9,10 +9,14 @@ export type Env = {
   readonly CATALOGUE: D1Database;
   readonly CLUSTER: DurableObjectNamespace;
   readonly GATEWAY: DurableObjectNamespace;
+  /** Programs of releases. */
+  readonly RELEASES: R2Bucket;
   /** Lets the first tenant and its admin key be made, once. */
   readonly SETUP_SECRET?: string;
   /** Ed25519 private key that signs commands: PKCS#8 in base64, or a JWK. */
   readonly COMMAND_KEY?: string;
+  /** Raw Ed25519 public key that signs releases, base64url; without it none can be published. */
+  readonly RELEASE_KEY?: string;
   /** `https://host` that relays and users dial; without it the origin of the request counts (local use). */
   readonly PUBLIC_ORIGIN?: string;
   /** JSON that overrides some of `Waits`, for a lab or a test. */

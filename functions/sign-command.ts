@@ -54,6 +54,17 @@ async function readKey(text: string): Promise<z.infer<typeof PrivateJwk>> {
   }
 }
 
+/** Ed25519. @param key raw public key, base64url. False for anything that is not a key, not a signature, or does not fit. */
+export async function verifyText(key: string, text: string, signature: string): Promise<boolean> {
+  try {
+    const imported = await crypto.subtle.importKey('raw', fromBase64url(key), 'Ed25519', false, ['verify']);
+    return await crypto.subtle.verify('Ed25519', imported, fromBase64url(signature), new TextEncoder().encode(text));
+  } catch {
+    // WebCrypto throws for what can't be a key at all; to us that is a signature that does not fit.
+    return false;
+  }
+}
+
 export function toBase64url(bytes: Uint8Array): string {
   let binary = '';
   for (const byte of bytes) binary += String.fromCharCode(byte);

@@ -11,6 +11,7 @@ import { endGatewayRemoval, gatewaysInDeletion, unfinishedRemovals } from './sto
 import { pruneRequests } from './store/idempotency-keys.ts';
 import { pruneTries } from './store/public-tries.ts';
 import { tellMissedClusters } from './tell-clusters.ts';
+import { tellGateways } from './tell-release.ts';
 
 /** Of each kind in one sweep; the next sweep takes the rest. */
 const FOUND_MAX = 500;
@@ -34,6 +35,7 @@ export async function sweep(env: Env): Promise<void> {
   await part('tell-deletions', () => tellDeletions(env, db));
   await part('finish-removals', () => finishRemovals(env, db));
   await part('tell-account-changes', () => tellMissedClusters(env, db, ACCOUNTS_MAX));
+  await part('tell-releases', () => tellGateways(env, db, FOUND_MAX));
   await part('release-names', () => releaseNames(db, now() - DELETED_CLUSTER_KEPT_MS));
   await part('prune-requests', () => pruneRequests(db, now()));
   await part('prune-tries', () => pruneTries(db, now()));

@@ -6,6 +6,7 @@ import { NodeState } from './gateway-key.ts';
 import { AccountId, ClusterId, EpochMs, GatewayId, ProjectId, RelayNodeId, SystemId } from './ids.ts';
 import { GatewaySize } from './installation.ts';
 import { AccountSharing } from './project.ts';
+import { AvailableUpgrade, GatewayUpgradeView } from './release.ts';
 
 export const GatewayName = z
   .string()
@@ -79,6 +80,14 @@ export const GatewayView = z.strictObject({
   outstandingCommands: z.int(),
   /** The machines that carry it; null for a gateway on a host of its own. */
   machines: GatewayCluster.nullable(),
+  /** The oldest that any of its relays runs; null before one has paired. */
+  version: z.string().nullable(),
+  /** Null when there is nothing newer than what it runs. */
+  availableUpgrade: AvailableUpgrade.nullable(),
+  /** The last that was asked for, under way or ended. */
+  upgrade: GatewayUpgradeView.nullable(),
+  /** Clusters that wait for the upgrade to end (U6). */
+  queuedClusters: z.int().nonnegative(),
   conditions: z.array(GatewayCondition),
 });
 export type GatewayView = z.infer<typeof GatewayView>;

@@ -34,6 +34,11 @@ test('wrangler.toml and bindings.ts ask for the same runtime', () => {
   });
 });
 
+test('wrangler.toml binds the bucket of releases', () => {
+  const { binding, bucketName } = BINDINGS.releases;
+  expect(wrangler).toContain(`[[r2_buckets]]\nbinding = "${binding}"\nbucket_name = "${bucketName}"`);
+});
+
 test.each(BINDINGS.objects)('wrangler.toml binds $binding to $className', ({ binding, className }) => {
   expect(wrangler).toContain(`[[durable_objects.bindings]]\nname = "${binding}"\nclass_name = "${className}"`);
 });

@@ -8,6 +8,10 @@ import { defineConfig } from 'vitest/config';
 const commandKey = (): string =>
   generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
 
+const release = generateKeyPairSync('ed25519');
+const releaseKey = release.publicKey.export({ format: 'jwk' }).x ?? '';
+const releaseSigner = release.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
+
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
@@ -33,6 +37,8 @@ export default defineConfig({
                 TEST_MIGRATIONS: await readD1Migrations(at('../migrations')),
                 SETUP_SECRET: 'the setup secret of the tests',
                 COMMAND_KEY: commandKey(),
+                RELEASE_KEY: releaseKey,
+                TEST_RELEASE_SIGNER: releaseSigner,
                 PUBLIC_ORIGIN: 'https://slipway.test',
                 WAITS: JSON.stringify({ retryMsMin: 20, retryMsMax: 200 }),
               },

@@ -50,7 +50,7 @@ async function answered(context: HonoContext<HonoEnv>, path: string, serve: Serv
   const { method } = context.req;
   const response = await serve(context.req.raw, context.req.param(), context.env, trace);
   response.headers.set('x-request-id', trace.requestId);
-  response.headers.set('cache-control', 'no-store');
+  if (!response.headers.has('cache-control')) response.headers.set('cache-control', 'no-store');
   response.headers.set('x-content-type-options', 'nosniff');
   const { requestId, keyId, code } = trace;
   log({ event: 'request', requestId, method, path, status: response.status, code, keyId, ms: now() - startedAt });

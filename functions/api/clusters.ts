@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ClusterSpec } from '../../shared/cluster-spec.ts';
 import { ClusterPhase, ClusterSummary, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import { ClusterId, randomPart } from '../../shared/ids.ts';
-import { API_PAGE_SIZE_DEFAULT, API_PAGE_SIZE_MAX } from '../../shared/limits.ts';
+import { API_PAGE_SIZE_DEFAULT, API_PAGE_SIZE_MAX, QUEUED_CLUSTERS_MAX } from '../../shared/limits.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
@@ -16,6 +16,7 @@ import {
   listClusters as listClusterRows,
   type StoredCreation,
 } from '../store/clusters.ts';
+import { queuedClusters } from '../store/gateways.ts';
 import { callObject } from './call-object.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
 import { EDITORS, READERS } from './roles.ts';
@@ -34,7 +35,7 @@ export const createCluster = defineRoute(
     query: Nothing,
     body: ClusterSpec,
     answers: { 201: ClusterView },
-    problems: [...SPEC_PROBLEMS, 'CLUSTER_NAME_TAKEN', 'UNAVAILABLE'],
+    problems: [...SPEC_PROBLEMS, 'CLUSTER_NAME_TAKEN', 'UPGRADE_QUEUE_FULL', 'UNAVAILABLE'],
     explain: explainSpec,
   },
   async (call) => {
@@ -148,6 +149,8 @@ async function reserveFor(call: Creating): Promise<Result<StoredCreation, ApiFai
   const valid = await validateCluster(catalogue, principal.scope, spec);
   if (!valid.ok) return valid;
   const { account, profile } = valid.value;
+  const queued = await queuedClusters(catalogue, principal.scope, account.gatewayId);
+  if (queued >= QUEUED_CLUSTERS_MAX) return err(apiFailure('UPGRADE_QUEUE_FULL'));
   const creation: StoredCreation = {
     scope: principal.scope,
     clusterId: newClusterId(),

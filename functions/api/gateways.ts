@@ -17,6 +17,7 @@ import {
   listGateways as listGatewayRows,
   setPairingCode,
 } from '../store/gateways.ts';
+import { tellNewGateway } from '../tell-release.ts';
 import { askObject, callObject } from './call-object.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
 import { PROJECT_ADMINS, READERS } from './roles.ts';
@@ -54,6 +55,7 @@ export const createGateway = defineRoute(
       await beginGatewayRemoval(catalogue, principal.scope, id, now);
       return view;
     }
+    await tellNewGateway(env, catalogue, row);
     const body201 = { ...view.value, ...shown(code) };
     return ok({ status: 201, body: body201, headers: { location: `/v1/gateways/${id}` } });
   },
@@ -163,6 +165,7 @@ function guess(row: GatewayRow, phase: 'unpaired' | 'disconnected'): GatewayView
     sealingKey: null,
     outstandingCommands: 0,
     machines: null,
+    ...{ version: null, availableUpgrade: null, upgrade: null, queuedClusters: 0 },
     conditions: [{ ...unknown, lastTransition: row.createdAt, evidence: null }],
   };
 }

@@ -18,6 +18,7 @@ import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
 import { GatewayDiagnosis } from '../../shared/node-check.ts';
 import { PairingChallenge, PairingChallengeRequest, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { ProjectCreate, ProjectView } from '../../shared/project.ts';
+import { ReleaseView, SignedRelease, UpgradeRequest } from '../../shared/release.ts';
 import { ok } from '../../shared/result.ts';
 import { createApiKey, listApiKeys, revokeApiKey } from './api-keys.ts';
 import {
@@ -43,7 +44,9 @@ import { abortCluster, deleteCluster } from './end-cluster.ts';
 import { diagnoseGateway } from './gateway-diagnostics.ts';
 import { deleteGateway } from './gateway-end.ts';
 import { deleteGatewayNode, resetGatewayKey } from './gateway-nodes.ts';
+import { getRelayProgram, listGatewayReleases, publishRelease } from './gateway-releases.ts';
 import { resizeGateway } from './gateway-size.ts';
+import { cancelUpgrade, getGatewayTimeline, upgradeGateway } from './gateway-upgrade.ts';
 import {
   createGateway,
   GatewayCreated,
@@ -91,7 +94,10 @@ const NAMES = new Map<z.ZodType, string>(
     ProfileCreate,
     ProjectCreate,
     ProjectView,
+    ReleaseView,
     SetupResponse,
+    SignedRelease,
+    UpgradeRequest,
     WhoAmI,
   }).map(([name, schema]) => [schema, name]),
 );
@@ -130,6 +136,12 @@ export const ROUTES: readonly Route[] = [
   deleteGateway,
   deleteGatewayNode,
   resetGatewayKey,
+  upgradeGateway,
+  cancelUpgrade,
+  getGatewayTimeline,
+  publishRelease,
+  listGatewayReleases,
+  getRelayProgram,
   challengePairing,
   pairRelay,
   createCloudAccount,

@@ -1,13 +1,13 @@
 // The first key of a deployment, made once by whoever holds its secret.
 import { makeApiKey, SetupResponse } from '../../shared/api-key.ts';
 import { ApiKeyId, randomPart, Scope } from '../../shared/ids.ts';
-import { apiFailure } from '../../shared/problem.ts';
+import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
 import { makeTenant } from '../store/tenants.ts';
 import { bearerOf } from './authenticate.ts';
 import { tooManyTries } from './public-tries.ts';
-import { definePublicRoute, Nothing } from './route.ts';
+import { type Context, definePublicRoute, Nothing } from './route.ts';
 import { sameSecret, sha256 } from './sha256.ts';
 
 /** One default of each from the first row on (architecture ruling 13.11). */
@@ -30,13 +30,8 @@ export const setUp = definePublicRoute(
     problems: ['SETUP_SECRET_WRONG', 'SETUP_DONE', 'RATE_LIMITED'],
   },
   async (call) => {
-    const limited = await tooManyTries(call, 'setup');
-    if (limited !== null) return err(limited);
-    const given = bearerOf(call.request);
-    const held = call.env.SETUP_SECRET;
-    // Compared even when there is none, so that the answer's time does not tell.
-    const same = await sameSecret(given ?? '', held ?? '');
-    if (!given || !held || !same) return err(apiFailure('SETUP_SECRET_WRONG'));
+    const refused = await setupSecretFailure(call);
+    if (refused !== null) return err(refused);
     const key = makeApiKey(randomBytes(24));
     const view = {
       id: ApiKeyId.parse(`key_${randomPart(randomBytes(20))}`),
@@ -51,3 +46,14 @@ export const setUp = definePublicRoute(
     return ok({ status: 201, body: { ...DEFAULT_SCOPE, apiKey: { ...view, key } } });
   },
 );
+
+/** Null for whoever holds the deployment's secret. Tries are counted. */
+export async function setupSecretFailure(context: Context): Promise<ApiFailure | null> {
+  const limited = await tooManyTries(context, 'setup');
+  if (limited !== null) return limited;
+  const given = bearerOf(context.request);
+  const held = context.env.SETUP_SECRET;
+  // Compared even when there is none, so that the answer's time does not tell.
+  const same = await sameSecret(given ?? '', held ?? '');
+  return !given || !held || !same ? apiFailure('SETUP_SECRET_WRONG') : null;
+}

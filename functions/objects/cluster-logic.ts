@@ -11,6 +11,7 @@ import type { RelayOfMachine } from '../../shared/installation.ts';
 import { API_PAGE_SIZE_MAX, DELETED_CLUSTER_KEPT_MS, type Waits } from '../../shared/limits.ts';
 import type { Observation } from '../../shared/observation.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
+import type { MachinesRelease } from '../../shared/release.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { type LogRecord, messageOf } from '../log.ts';
 import type { ClusterEvent } from '../plan/cluster-event.ts';
@@ -41,7 +42,7 @@ export type ClusterPorts = {
     scope: Scope,
     id: GatewayId,
     project: ProjectId,
-  ): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'link' | 'revokeRelayOf'>;
+  ): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'link' | 'revokeRelayOf' | 'leaveQueue'>;
   /** Writes the cluster's row of the catalogue. May be repeated. */
   project(scope: Scope, row: CatalogueRow, kind: ClusterKind): Promise<void>;
   /** 72 h after deletion, or given up: nothing of the cluster is kept. */
@@ -118,8 +119,8 @@ export class ClusterLogic implements ClusterRpc {
     ]);
   }
 
-  async gatewayConnected(connected: boolean): Promise<void> {
-    this.#advance([{ kind: 'gateway-connected', at: this.#ports.now(), connected }]);
+  async gatewayConnected(connected: boolean, ahead: number | null = null): Promise<void> {
+    this.#advance([{ kind: 'gateway-connected', at: this.#ports.now(), connected, ahead }]);
   }
 
   async relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean> {
@@ -129,6 +130,11 @@ export class ClusterLogic implements ClusterRpc {
 
   async resize(size: number): Promise<Result<ClusterView, ApiFailure>> {
     const state = this.#advance([{ kind: 'resized', at: this.#ports.now(), size }]);
+    return state === null ? err(apiFailure('NOT_FOUND')) : ok(this.#describe(state));
+  }
+
+  async changeMachines(_release: MachinesRelease): Promise<Result<ClusterView, ApiFailure>> {
+    const state = this.#read();
     return state === null ? err(apiFailure('NOT_FOUND')) : ok(this.#describe(state));
   }
 
@@ -176,7 +182,7 @@ export class ClusterLogic implements ClusterRpc {
     const believed = state?.gateway?.connected;
     if (state == null || believed === undefined || state.deletedAt !== null) return true;
     try {
-      const connected = await this.#gatewayOf(state).link(state.clusterId, believed);
+      const connected = await this.#gatewayOf(state).link(state.clusterId, believed, state.queued !== null);
       return connected === this.#read()?.gateway?.connected;
     } catch (error) {
       this.#failures += 1;
@@ -238,11 +244,11 @@ export class ClusterLogic implements ClusterRpc {
   async #drainLanes(): Promise<void> {
     const state = this.#read();
     if (state === null) return;
-    const { now, waits, log } = this.#ports;
     const gateway = () => this.#gatewayOf(state);
     const project = (row: CatalogueRow) => this.#ports.project(state.scope, row, state.kind);
+    const ports = { ...this.#ports, clusterId: state.clusterId, gateway, project };
     try {
-      await Promise.all(LANES.map((lane) => drainLane(this.#storage, lane, { now, waits, log, gateway, project })));
+      await Promise.all(LANES.map((lane) => drainLane(this.#storage, lane, ports)));
     } finally {
       this.#armWhatever();
     }

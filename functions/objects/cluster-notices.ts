@@ -10,7 +10,7 @@ const RETRY_MS_MAX = 300_000;
 /** Told at once in one go. */
 const BATCH_MAX = 50;
 // A limit is part of the text: SQLite compiles a statement anew for each limit that it is given as a value.
-const DUE = `SELECT * FROM notice WHERE retry_at <= ? LIMIT ${BATCH_MAX}`;
+const DUE = `SELECT * FROM notice WHERE retry_at <= ? ORDER BY rowid LIMIT ${BATCH_MAX}`;
 
 const NoticeRow = z.object({ cluster_id: ClusterId, connected: z.int(), failures: z.int(), retry_at: EpochMs });
 
@@ -29,6 +29,7 @@ export function clusterNotices(sql: Sql) {
             ...[id, Number(connected)],
           );
       }),
+    /** In the order they were put. */
     due: (now: EpochMs): { clusterId: ClusterId; connected: boolean; failures: number }[] =>
       rowsOf(sql, NoticeRow, DUE, now).map((row) => ({
         clusterId: row.cluster_id,

@@ -3,6 +3,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { AccountAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { RelayOfMachine } from '../../shared/installation.ts';
 import type { Observation } from '../../shared/observation.ts';
+import type { MachinesRelease } from '../../shared/release.ts';
 import { now } from '../clock.ts';
 import { type Env, gatewayOf, waitsOf } from '../env.ts';
 import { log } from '../log.ts';
@@ -34,7 +35,9 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
       brain: plannerBrain,
       gateway: (scope, id, project) => ({
         enqueue: (commands) => within(GATEWAY_CALL_MS, 'enqueue', gatewayOf(env, scope, id).enqueue(commands, project)),
-        link: (cluster, believed) => within(GATEWAY_CALL_MS, 'link', gatewayOf(env, scope, id).link(cluster, believed)),
+        link: (cluster, believed, queued) =>
+          within(GATEWAY_CALL_MS, 'link', gatewayOf(env, scope, id).link(cluster, believed, queued)),
+        leaveQueue: (cluster) => within(GATEWAY_CALL_MS, 'leaveQueue', gatewayOf(env, scope, id).leaveQueue(cluster)),
         withdraw: (ids) => within(GATEWAY_CALL_MS, 'withdraw', gatewayOf(env, scope, id).withdraw(ids)),
         revokeRelayOf: (claim) =>
           within(GATEWAY_CALL_MS, 'revokeRelayOf', gatewayOf(env, scope, id).revokeRelayOf(claim)),
@@ -90,8 +93,8 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
     return this.#logic.report(settled, observed);
   }
 
-  gatewayConnected(connected: boolean) {
-    return this.#logic.gatewayConnected(connected);
+  gatewayConnected(connected: boolean, ahead?: number | null) {
+    return this.#logic.gatewayConnected(connected, ahead);
   }
 
   relaysChanged(relays: readonly RelayOfMachine[]) {
@@ -100,6 +103,10 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
 
   resize(size: number) {
     return this.#logic.resize(size);
+  }
+
+  changeMachines(release: MachinesRelease) {
+    return this.#logic.changeMachines(release);
   }
 
   leftovers() {

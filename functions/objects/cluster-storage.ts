@@ -36,6 +36,7 @@ export const OutboxBody = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('send-command'), command: Command }),
   z.strictObject({ kind: z.literal('withdraw-commands'), commandIds: z.array(CommandId) }),
   z.strictObject({ kind: z.literal('revoke-relay'), claim: Claim }),
+  z.strictObject({ kind: z.literal('leave-queue') }),
   z.strictObject({
     kind: z.literal('project-cluster'),
     row: ClusterSummary.extend({ wakeAt: EpochMs.nullable() }),
@@ -132,6 +133,8 @@ function addEffect(sql: Sql, effect: Effect): void {
       return addToOutbox(sql, 'gateway', `withdraw/${effect.commandIds.join(' ')}`, effect);
     case 'revoke-relay':
       return addToOutbox(sql, 'gateway', `revoke/${effect.claim}`, effect);
+    case 'leave-queue':
+      return addToOutbox(sql, 'gateway', 'leave-queue', effect);
     case 'project-cluster':
       // Only the newest row matters.
       return addToOutbox(sql, 'catalogue', 'project', effect);

@@ -12,10 +12,11 @@ export type GatewayFacts = {
   readonly sessions: readonly Session[];
   readonly outstandingCommands: number;
   readonly machines: GatewayCluster | null;
+  readonly upgrade: Pick<GatewayView, 'version' | 'availableUpgrade' | 'upgrade' | 'queuedClusters'>;
 };
 
 export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView {
-  const { gateway, nodes, sessions, outstandingCommands, machines } = facts;
+  const { gateway, nodes, sessions, outstandingCommands, machines, upgrade } = facts;
   const acting = sessions.filter((session) => session.state.active && isAlive(session, now));
   const lead = leadSession(acting, now);
   const sessionOf = (node: NodeRecord) => sessions.find(({ state }) => state.nodeId === node.nodeId);
@@ -42,6 +43,7 @@ export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView 
     sealingKey: gateway.sealingKey,
     outstandingCommands,
     machines,
+    ...upgrade,
     conditions: conditionsOf(facts, lead, now),
   };
 }

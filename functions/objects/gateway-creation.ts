@@ -7,6 +7,7 @@ import { ClusterName, ClusterSpec } from '../../shared/cluster-spec.ts';
 import type { AccountAccess } from '../../shared/command.ts';
 import type { ClusterId } from '../../shared/ids.ts';
 import type { GatewayMachines } from '../../shared/installation.ts';
+import type { MachinesRelease } from '../../shared/release.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { StoredCreation } from '../store/clusters.ts';
 import type { GatewayRecord } from './gateway-storage.ts';
@@ -44,4 +45,13 @@ function profileFor(podSubnet: string, serviceSubnet: string): ClusterProfile {
     return layer.kind === 'cni' ? { ...layer, manifests: podNetworkManifest(podSubnet) } : layer;
   });
   return { ...BUILTIN_PROFILE, layers };
+}
+
+/** What machines made from this profile run; null when it has not said all of it. */
+export function machinesReleaseOf({ layers }: ClusterProfile): MachinesRelease | null {
+  const os = layers.find((layer) => layer.kind === 'os');
+  const kubernetes = layers.find((layer) => layer.kind === 'kubernetes');
+  if (os === undefined || kubernetes === undefined) return null;
+  const { version: kubernetesVersion, packageRepository, kubeVipImage } = kubernetes;
+  return { image: os.image, kubernetesVersion, packageRepository, kubeVipImage };
 }

@@ -1,33 +1,37 @@
 // What the object of one gateway does, over ports, so that it runs in workerd and in a simulator alike. It keeps commands until
 // they are settled, gives them to the relay that leads, and carries back what the relay says. It has no opinion of its own.
 import type { Claim } from '../../shared/claim.ts';
+import type { TimelineEntry } from '../../shared/cluster-view.ts';
 import type { Command, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { GatewayView, OrphanedGateway } from '../../shared/gateway-view.ts';
 import type { ClusterId, EpochMs, ProjectId, RelayNodeId } from '../../shared/ids.ts';
+import { API_PAGE_SIZE_MAX } from '../../shared/limits.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { CLOSE } from '../../shared/tunnel-frame.ts';
 import { messageOf } from '../log.ts';
+import type { PublishedRelease } from '../store/releases.ts';
 import { type Asks, pendingAsks } from './asks.ts';
+import { ClusterIntake } from './cluster-intake.ts';
 import { type ClusterNotices, clusterNotices } from './cluster-notices.ts';
 import { type CommandQueue, commandQueue } from './command-queue.ts';
 import { Delivery } from './delivery.ts';
 import { describeGateway, withFingerprints } from './describe-gateway.ts';
 import { type DiagnosticsPorts, diagnoseNodes } from './diagnostics.ts';
-import { type PairingPorts, pair, pairingChallenge } from './gateway-pairing.ts';
+import { GatewayNodes } from './gateway-nodes.ts';
+import { pairingChallenge } from './gateway-pairing.ts';
 import type { GatewayPorts } from './gateway-ports.ts';
 import { type GatewayRecord, type GatewayStorage, gatewayStorage } from './gateway-storage.ts';
+import { GatewayUpgrade } from './gateway-upgrade.ts';
 import { inBackground } from './in-background.ts';
 import { KeyExchange } from './key-exchange.ts';
 import { leadWatch } from './lead-watch.ts';
 import { nextAlarm } from './next-alarm.ts';
-import { type RemovalPorts, resetKey, revokeNode } from './node-removal.ts';
 import { noticeTeller } from './notice-teller.ts';
 import { OwnMachines } from './own-machines.ts';
 import { ReportInbox } from './report-inbox.ts';
-import type { ClusterRpc, GatewayCreation, GatewayRpc } from './rpc.ts';
-import { sendWithdraw } from './send-withdraw.ts';
+import type { ClusterRpc, GatewayCreation, GatewayRpc, UpgradeAsked } from './rpc.ts';
 import type { SingleFlight } from './single-flight.ts';
 import { Standings } from './standings.ts';
 import { TunnelLogic } from './tunnel-logic.ts';
@@ -36,7 +40,7 @@ import { isConnected, readySessions, type TunnelSocket } from './tunnel-session.
 export class GatewayLogic implements GatewayRpc {
   readonly #ports: GatewayPorts;
   readonly #storage: GatewayStorage;
-  readonly #shared: PairingPorts & Omit<DiagnosticsPorts, 'deliver'>;
+  readonly #diagnosing: DiagnosticsPorts;
   readonly #queue: CommandQueue;
   readonly #notices: ClusterNotices;
   readonly #asks: Asks;
@@ -46,6 +50,9 @@ export class GatewayLogic implements GatewayRpc {
   readonly #standings: Standings;
   readonly #leadWatch: ReturnType<typeof leadWatch>;
   readonly #machines: OwnMachines;
+  readonly #upgrade: GatewayUpgrade;
+  readonly #intake: ClusterIntake;
+  readonly #nodes: GatewayNodes;
   readonly tunnel: TunnelLogic;
   #failures = 0;
 
@@ -57,19 +64,25 @@ export class GatewayLogic implements GatewayRpc {
     this.#notices = clusterNotices(ports.sql);
     this.#asks = pendingAsks((ms, call) => ports.after(ms, call));
     const parts = { ...ports, storage: this.#storage, queue: this.#queue, asks: this.#asks, arm: () => this.#arm() };
-    this.#shared = parts;
+    this.#diagnosing = { ...parts, deliver: () => this.#deliverAndTell() };
     this.#keys = new KeyExchange(parts);
     this.#standings = new Standings(parts);
     this.#leadWatch = leadWatch(parts);
     this.#delivery = new Delivery({ ...parts, gatewayId: () => this.#storage.gateway()?.gatewayId ?? null });
-    const revoke = (nodeId: RelayNodeId) => this.#revoke(nodeId);
+    const revoke = (nodeId: RelayNodeId) => this.#nodes.end(nodeId);
     this.#machines = new OwnMachines({ ...parts, revoke, forget: () => this.remove() });
     const inbox = new ReportInbox({ ...parts, report: (id, settled, observed) => this.#report(id, settled, observed) });
     this.#telling = noticeTeller({ ...parts, notices: this.#notices, clusterOf: (id) => this.#cluster(id) });
+    this.#upgrade = new GatewayUpgrade({ ...parts, delivery: this.#delivery, admitted: (ids) => this.#tell(ids) });
+    const calls = { isConnected: () => this.#isConnected(), deliverAndTell: () => this.#deliverAndTell() };
+    const isUpgrading = () => this.#upgrade.isUnderWay();
+    this.#intake = new ClusterIntake({ ...parts, ...calls, notices: this.#notices, isUpgrading });
+    const end = { revoke: (nodeId: RelayNodeId) => this.tunnel.revoke(nodeId) };
+    this.#nodes = new GatewayNodes({ ...parts, ...calls, ...end, keys: this.#keys, standings: this.#standings });
     const connectedChanged = (connected: boolean) => this.#connectedChanged(connected);
     const own = { keys: this.#keys, standings: this.#standings, delivery: this.#delivery, ownMachines: this.#machines };
-    const { mayLead } = this.#machines.outside;
-    this.tunnel = new TunnelLogic({ ...parts, ...own, mayLead, inbox, connectedChanged });
+    const more = { upgrade: this.#upgrade, mayLead: this.#machines.outside.mayLead };
+    this.tunnel = new TunnelLogic({ ...parts, ...own, ...more, inbox, connectedChanged });
   }
 
   async create(creation: GatewayCreation): Promise<GatewayView> {
@@ -83,11 +96,11 @@ export class GatewayLogic implements GatewayRpc {
   async view(): Promise<GatewayView | null> {
     const gateway = this.#standing();
     if (gateway === null) return null;
-    const { sockets, now } = this.#ports;
     const nodes = await withFingerprints(this.#storage.nodes(), this.#ports);
     const machines = await this.#machines.view(gateway);
-    const sessions = readySessions(sockets);
-    return describeGateway({ gateway, nodes, sessions, outstandingCommands: this.#queue.count(), machines }, now());
+    const upgrade = this.#upgrade.view(machines);
+    const seen = { sessions: readySessions(this.#ports.sockets), outstandingCommands: this.#queue.count() };
+    return describeGateway({ gateway, nodes, machines, upgrade, ...seen }, this.#ports.now());
   }
 
   async renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>> {
@@ -99,6 +112,7 @@ export class GatewayLogic implements GatewayRpc {
   async requestDeletion(actor: string): Promise<Result<GatewayView, ApiFailure>> {
     if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
     this.#storage.beginDeletion(this.#ports.now(), actor);
+    this.#upgrade.end();
     await this.#machines.deletion.hint();
     const view = await this.view();
     return view === null ? err(apiFailure('NOT_FOUND')) : ok(view);
@@ -119,72 +133,60 @@ export class GatewayLogic implements GatewayRpc {
   }
 
   async pairingChallenge(codeHash: string, origin: string): Promise<Result<PairingChallenge, ApiFailure>> {
-    return pairingChallenge(this.#shared, codeHash, origin);
+    return pairingChallenge({ ...this.#ports, storage: this.#storage }, codeHash, origin);
   }
 
   async pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>> {
-    const paired = await pair(this.#shared, request, origin);
-    if (!paired.ok) return paired;
-    const { response, replaced } = paired.value;
-    // What was under way for this node is of its pairing before.
-    for (const nodeId of [response.nodeId, ...replaced]) sendWithdraw(this.#ports.sockets, this.#keys.drop(nodeId));
-    for (const nodeId of replaced) this.tunnel.revoke(nodeId);
-    await this.#keys.plan();
-    this.#standings.changed();
-    this.#deliverAndTell();
-    return ok(response);
+    return this.#nodes.pair(request, origin);
   }
 
   async revokeNode(nodeId: RelayNodeId, giveUpKey: boolean): Promise<Result<null, ApiFailure>> {
-    if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
-    const revoked = revokeNode(this.#removal(), nodeId, giveUpKey);
-    this.#deliverAndTell();
-    return revoked;
+    return this.#standing() === null ? err(apiFailure('NOT_FOUND')) : this.#nodes.revoke(nodeId, giveUpKey);
   }
 
   async revokeRelayOf(claim: Claim): Promise<Result<null, ApiFailure>> {
-    if (this.#standing() === null) return ok(null);
-    this.#storage.codes.drop(claim);
-    for (const { nodeId } of this.#storage.nodesOfClaim(claim)) {
-      const refused = this.#revoke(nodeId);
-      if (refused !== null) return err(refused);
-    }
-    return ok(null);
+    return this.#standing() === null ? ok(null) : this.#nodes.revokeRelayOf(claim);
   }
 
   async resetKey(): Promise<Result<null, ApiFailure>> {
-    if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
-    const reset = resetKey(this.#removal());
-    this.#arm();
-    return reset;
+    return this.#standing() === null ? err(apiFailure('NOT_FOUND')) : this.#nodes.resetKey();
   }
 
   async enqueue(commands: readonly Command[], project?: ProjectId): Promise<Result<null, ApiFailure>> {
     if (this.#standing() === null) return err(apiFailure('NOT_FOUND', 'There is no such gateway.'));
-    const added = this.#queue.add(commands, this.#ports.now(), null, project);
-    if (!added.ok) return added;
-    const { superseded, strangers, changed } = added.value;
-    for (const commandId of changed)
-      this.#ports.log({ event: 'command-changed', code: 'CONFIGURATION_CHANGED', commandId });
-    sendWithdraw(this.#ports.sockets, superseded);
-    // A cluster that is new here does not know yet whether a relay is connected.
-    this.#notices.put(strangers, this.#isConnected());
-    this.#deliverAndTell();
-    return ok(null);
+    return this.#intake.enqueue(commands, project);
   }
 
   async withdraw(commandIds: readonly CommandId[]): Promise<void> {
-    if (this.#standing() === null) return;
-    sendWithdraw(this.#ports.sockets, this.#queue.withdraw(commandIds, this.#ports.now()));
+    if (this.#standing() !== null) this.#intake.withdraw(commandIds);
   }
 
-  async link(cluster: ClusterId, believed: boolean): Promise<boolean> {
+  async link(cluster: ClusterId, believed: boolean, queued = false): Promise<boolean> {
     if (this.#standing() === null) return believed;
     this.tunnel.closeSilent(this.#ports.now());
-    const connected = this.#isConnected();
-    if (connected !== believed) this.#notices.put([cluster], connected);
-    this.#deliverAndTell();
-    return connected;
+    return this.#intake.link(cluster, believed, queued);
+  }
+
+  async leaveQueue(cluster: ClusterId): Promise<void> {
+    if (this.#standing() !== null) this.#intake.leave(cluster);
+  }
+
+  async releasePublished(published: PublishedRelease): Promise<void> {
+    if (this.#standing() === null) return;
+    this.#upgrade.told(published);
+    this.#arm();
+  }
+
+  async requestUpgrade(asked: UpgradeAsked): Promise<Result<GatewayView, ApiFailure>> {
+    return this.#upgraded(() => this.#upgrade.request(asked));
+  }
+
+  async cancelUpgrade(): Promise<Result<GatewayView, ApiFailure>> {
+    return this.#upgraded(() => this.#upgrade.cancel());
+  }
+
+  async timeline(after: number, limit: number): Promise<TimelineEntry[]> {
+    return this.#standing() === null ? [] : this.#storage.timeline.read(after, Math.min(limit, API_PAGE_SIZE_MAX));
   }
 
   async ask(command: Command, timeoutMs: number): Promise<Result<CommandOutcome, ApiFailure>> {
@@ -195,8 +197,7 @@ export class GatewayLogic implements GatewayRpc {
   }
 
   async diagnose(...asked: Parameters<GatewayRpc['diagnose']>): ReturnType<GatewayRpc['diagnose']> {
-    const parts = { ...this.#shared, deliver: () => this.#deliverAndTell() };
-    return diagnoseNodes(parts, this.#standing(), ...asked);
+    return diagnoseNodes(this.#diagnosing, this.#standing(), ...asked);
   }
 
   /** Null: there is a gateway, and it takes sockets. */
@@ -242,31 +243,39 @@ export class GatewayLogic implements GatewayRpc {
   }
 
   #arm(): void {
-    const now = this.#ports.now();
     const gateway = this.#standing();
     if (gateway === null) return;
     this.#machines.check(gateway);
+    this.#upgrade.check();
     this.#standings.tell();
     const own = [this.#keys.nextAt(), this.#leadWatch.dueAt(), ...this.#machines.moments(gateway)];
-    const moments = [this.tunnel.overdueAt(), this.#notices.nextAt(), ...own];
-    this.#ports.alarm.set(nextAlarm(now, moments, this.#failures));
+    const moments = [...this.tunnel.overdueAt(), this.#notices.nextAt(), this.#upgrade.nextAt(), ...own];
+    this.#ports.alarm.set(nextAlarm(this.#ports.now(), moments, this.#failures));
   }
 
   #connectedChanged(connected: boolean): void {
     this.#ports.log({ event: connected ? 'gateway-connected' : 'gateway-disconnected' });
-    this.#notices.put([...this.#queue.clustersWaiting(), ...(connected ? this.#notices.away() : [])], connected);
-    inBackground(this.#ports, 'notice-failed', this.#telling);
+    this.#tell([...this.#queue.clustersWaiting(), ...(connected ? this.#notices.away() : [])], connected);
   }
 
   async #report(id: ClusterId, ...told: Parameters<ClusterRpc['report']>): Promise<void> {
     await this.#cluster(id)?.report(...told);
+    this.#upgrade.reported(id);
     await this.#machines.reported(id);
   }
 
-  #revoke(nodeId: RelayNodeId): ApiFailure | null {
-    const revoked = revokeNode(this.#removal(), nodeId, false);
-    this.#deliverAndTell();
-    return revoked.ok ? null : revoked.error;
+  async #upgraded(change: () => Result<null, ApiFailure>): Promise<Result<GatewayView, ApiFailure>> {
+    if (this.#standing()?.deletingAt !== null) return err(apiFailure('NOT_FOUND'));
+    const changed = change();
+    if (!changed.ok) return changed;
+    this.#arm();
+    const view = await this.view();
+    return view === null ? err(apiFailure('NOT_FOUND')) : ok(view);
+  }
+
+  #tell(clusters: readonly ClusterId[], connected = this.#isConnected()): void {
+    this.#notices.put(clusters, connected);
+    inBackground(this.#ports, 'notice-failed', this.#telling);
   }
 
   #deliverAndTell(): void {
@@ -287,14 +296,5 @@ export class GatewayLogic implements GatewayRpc {
   #cluster(id: ClusterId): Pick<ClusterRpc, 'report' | 'gatewayConnected'> | null {
     const gateway = this.#standing();
     return gateway === null ? null : this.#ports.cluster(this.#queue.scopeOf(id, gateway.scope), id);
-  }
-
-  #removal(): RemovalPorts {
-    return {
-      ...{ ...this.#shared, log: this.#ports.log, keys: this.#keys },
-      revoke: (nodeId) => this.tunnel.revoke(nodeId),
-      sendWithdraw: (ids) => sendWithdraw(this.#ports.sockets, ids),
-      isConnected: () => this.#isConnected(),
-    };
   }
 }

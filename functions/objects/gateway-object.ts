@@ -8,15 +8,16 @@ import { CLOSE, PING, PONG } from '../../shared/tunnel-frame.ts';
 import { now, randomBytes } from '../clock.ts';
 import { clusterOf, type Env, ORIGIN_HEADER, waitsOf } from '../env.ts';
 import { log } from '../log.ts';
-import { commandSigner } from '../sign-command.ts';
+import { commandSigner, verifyText } from '../sign-command.ts';
+import type { PublishedRelease } from '../store/releases.ts';
 import { workerdAlarm } from './alarm.ts';
 import { gatewayCatalogue } from './gateway-catalogue.ts';
 import { GatewayLogic } from './gateway-logic.ts';
 import type { OwnClusterPort } from './gateway-ports.ts';
-import type { GatewayCreation, GatewayRpc } from './rpc.ts';
+import { keyFingerprint } from './key-fingerprint.ts';
+import type { GatewayCreation, GatewayRpc, UpgradeAsked } from './rpc.ts';
 import { workerdSql } from './sql.ts';
 import { SessionState, type TunnelSocket } from './tunnel-session.ts';
-import { keyFingerprint, verifySignature } from './verify-signature.ts';
 import { within } from './within.ts';
 
 /** A cluster stores and answers within milliseconds; beyond this it is gone and the relay repeats. */
@@ -44,14 +45,15 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
       cluster: (scope, id) => ({
         report: (settled, observed) =>
           within(CLUSTER_CALL_MS, 'report', clusterOf(env, scope, id).report(settled, observed)),
-        gatewayConnected: (connected) =>
-          within(CLUSTER_CALL_MS, 'gatewayConnected', clusterOf(env, scope, id).gatewayConnected(connected)),
+        gatewayConnected: (connected, ahead) =>
+          within(CLUSTER_CALL_MS, 'gatewayConnected', clusterOf(env, scope, id).gatewayConnected(connected, ahead)),
       }),
       ownCluster: (scope, id) => ownClusterOf(env, scope, id),
       catalogue: gatewayCatalogue(env),
       sign: async (text) => (await commandSigner(env)).sign(text),
+      releaseKey: env.RELEASE_KEY || null,
       commandKey: async () => (await commandSigner(env)).publicKey,
-      verify: verifySignature,
+      verify: verifyText,
       keyFingerprint,
       randomBytes,
       after: (ms, call) => {
@@ -146,8 +148,28 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
     return this.#logic.withdraw(commandIds);
   }
 
-  link(cluster: Parameters<GatewayRpc['link']>[0], believed: boolean) {
-    return this.#logic.link(cluster, believed);
+  link(cluster: ClusterId, believed: boolean, queued?: boolean) {
+    return this.#logic.link(cluster, believed, queued);
+  }
+
+  leaveQueue(cluster: ClusterId) {
+    return this.#logic.leaveQueue(cluster);
+  }
+
+  releasePublished(published: PublishedRelease) {
+    return this.#logic.releasePublished(published);
+  }
+
+  requestUpgrade(asked: UpgradeAsked) {
+    return this.#logic.requestUpgrade(asked);
+  }
+
+  cancelUpgrade() {
+    return this.#logic.cancelUpgrade();
+  }
+
+  timeline(after: number, limit: number) {
+    return this.#logic.timeline(after, limit);
   }
 
   ask(command: Command, timeoutMs: number) {
@@ -185,6 +207,7 @@ function ownClusterOf(env: Env, scope: Scope, id: ClusterId): OwnClusterPort {
     requestDeletion: (actor) => timed('requestDeletion', object().requestDeletion(actor)),
     leftovers: () => timed('leftovers', object().leftovers()),
     abandon: () => timed('abandon', object().abandon()),
+    changeMachines: (release) => timed('changeMachines', object().changeMachines(release)),
   };
 }
 

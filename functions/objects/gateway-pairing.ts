@@ -21,6 +21,8 @@ export type PairingPorts = {
   verify(key: string, text: string, signature: string): Promise<boolean>;
   /** Raw public key that signs commands. */
   commandKey(): Promise<string>;
+  /** What signs releases; null when there is none. */
+  readonly releaseKey: string | null;
 };
 
 export type Paired = {
@@ -74,7 +76,7 @@ function consume(
   if (!code.ok) {
     const isWinner = known !== null && ports.storage.code(request.codeHash)?.usedBy === known.nodeId;
     return code.error.code === 'PAIRING_CODE_USED' && isWinner
-      ? ok({ response: responseFor(gateway, known, commandKey), replaced: [] })
+      ? ok({ response: responseFor(gateway, known, commandKey, ports.releaseKey), replaced: [] })
       : code;
   }
   const keyAgreementKey = request.keyAgreementKey ?? null;
@@ -98,7 +100,12 @@ function consume(
   // N1. A further node's offer changes nothing.
   ports.storage.setFirstSealingKey(request.sealingKey);
   const sealingKey = gateway.sealingKey ?? request.sealingKey;
-  const response = responseFor({ ...gateway, sealingKey }, node, commandKey);
+  const response = responseFor({ ...gateway, sealingKey }, node, commandKey, ports.releaseKey);
+  const line = {
+    kind: 'paired',
+    message: `A relay on ${node.hostname} (${node.nodeId}, ${node.relayVersion}) paired.`,
+  };
+  ports.storage.timeline.add([line], now);
   return ok({ response, replaced: replacedBy(ports, node) });
 }
 
@@ -130,6 +137,7 @@ function responseFor(
   gateway: GatewayRecord,
   node: Pick<NodeRecord, 'nodeId' | 'pairedAt' | 'keyAgreementKey'>,
   commandKey: string,
+  releaseKey: string | null,
 ): PairingResponse {
   return {
     scope: gateway.scope,
@@ -139,6 +147,7 @@ function responseFor(
     commandKey,
     tunnelPath: tunnelPathOf(gateway),
     pairedAt: node.pairedAt,
+    ...(releaseKey === null ? {} : { releaseKey }),
     ...(node.keyAgreementKey === null || gateway.sealingKey === null ? {} : { sealingKey: gateway.sealingKey }),
   };
 }

@@ -10,7 +10,7 @@ import type { Sockets } from './tunnel-session.ts';
 /** What a gateway asks of the cluster that is its own machines. */
 export type OwnClusterPort = Pick<
   ClusterRpc,
-  'view' | 'relaysChanged' | 'requestAbort' | 'requestDeletion' | 'leftovers' | 'abandon'
+  'view' | 'relaysChanged' | 'requestAbort' | 'requestDeletion' | 'leftovers' | 'abandon' | 'changeMachines'
 >;
 
 export type GatewayPorts = {
@@ -25,6 +25,8 @@ export type GatewayPorts = {
   ownCluster(scope: Scope, id: ClusterId): OwnClusterPort;
   readonly catalogue: GatewayCatalogue;
   sign(text: string): Promise<string>;
+  /** What signs releases, told to relays that pair; null when this deployment publishes none. */
+  readonly releaseKey: string | null;
   /** Raw public key of `sign`, base64url. */
   commandKey(): Promise<string>;
   verify(key: string, text: string, signature: string): Promise<boolean>;

@@ -1,13 +1,17 @@
 // The SQLite of one gateway: who it is and its pairing codes. Nodes, queue, what has ended, exposure, epochs, notices, codes
-// made by nodes and the gateway's own machines have their own files over the same tables (relay-nodes.ts, command-queue.ts,
-// ended-commands.ts, exposure.ts, lease.ts, cluster-notices.ts, node-codes.ts, own-cluster.ts).
+// made by nodes, the gateway's own machines, its upgrade, its timeline and the clusters in line have their own files over the same
+// tables (relay-nodes.ts, command-queue.ts, ended-commands.ts, exposure.ts, lease.ts, cluster-notices.ts, node-codes.ts,
+// own-cluster.ts, upgrade-records.ts, gateway-timeline.ts, cluster-line.ts).
 import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
+import { clusterLine } from './cluster-line.ts';
+import { gatewayTimeline } from './gateway-timeline.ts';
 import { nodeCodes } from './node-codes.ts';
 import { ownCluster } from './own-cluster.ts';
 import { relayNodes } from './relay-nodes.ts';
 import { rowsOf, type Sql, type SqlValue, tablesOf } from './sql.ts';
+import { upgradeRecords } from './upgrade-records.ts';
 
 const STEPS: readonly (readonly string[])[] = [
   [
@@ -66,6 +70,21 @@ const STEPS: readonly (readonly string[])[] = [
   ['ALTER TABLE node ADD COLUMN found TEXT'],
   // Of the cluster; null: the gateway's own (C13).
   ['ALTER TABLE cluster ADD COLUMN project_id TEXT'],
+  [
+    'CREATE TABLE upgrade (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL)',
+    'CREATE TABLE release (one INTEGER PRIMARY KEY CHECK (one = 1), published TEXT NOT NULL, announced TEXT)',
+    'CREATE TABLE timeline (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL)',
+    // AUTOINCREMENT: the order of arrival, never used again.
+    'CREATE TABLE queued (seq INTEGER PRIMARY KEY AUTOINCREMENT, cluster_id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL)',
+    // What the machines run, as they were made or last changed; null when that was before it was remembered.
+    'ALTER TABLE own ADD COLUMN release TEXT',
+  ],
+];
+
+/** All but the gateway's own row. */
+const TABLES = [
+  ...['code', 'nonce', 'node', 'queue', 'ended', 'exposure', 'epoch', 'cluster', 'notice', 'own'],
+  ...['upgrade', 'release', 'timeline', 'queued'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */
@@ -115,6 +134,7 @@ export type GatewayStorage = ReturnType<typeof gatewayStorage>;
 export function gatewayStorage(sql: Sql) {
   const tables = tablesOf(sql, STEPS);
   const nodes = relayNodes(sql);
+  const upgrades = upgradeRecords(sql);
   /** As it stands in its row; undefined: not read since it changed. Asked for with every call and frame. */
   let known: GatewayRecord | null | undefined;
   const change = (statement: string, ...values: readonly SqlValue[]): void => {
@@ -124,6 +144,7 @@ export function gatewayStorage(sql: Sql) {
   const forget = (): void => {
     known = undefined;
     nodes.forget();
+    upgrades.forget();
   };
   const atomically = <T>(work: () => T): T => {
     try {
@@ -162,8 +183,7 @@ export function gatewayStorage(sql: Sql) {
     remove: (at: EpochMs) =>
       atomically(() => {
         forget();
-        const all = ['code', 'nonce', 'node', 'queue', 'ended', 'exposure', 'epoch', 'cluster', 'notice', 'own'];
-        for (const table of all) sql.run(`DELETE FROM ${table}`);
+        for (const table of TABLES) sql.run(`DELETE FROM ${table}`);
         sql.run('UPDATE gateway SET removed_at = ?, sealing_key = NULL', at);
       }),
     /** Once asked, it stays asked. */
@@ -173,6 +193,9 @@ export function gatewayStorage(sql: Sql) {
     ...nodes,
     codes: nodeCodes(sql),
     own: ownCluster(sql),
+    upgrades,
+    timeline: gatewayTimeline(sql),
+    line: clusterLine(sql),
   };
 }
 

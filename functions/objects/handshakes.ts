@@ -31,7 +31,7 @@ function handshakes(sockets: Sockets): { socket: TunnelSocket; since: EpochMs }[
     .all()
     .flatMap((socket) => {
       const state = socket.state();
-      return state.phase === 'ready' ? [] : [{ socket, since: state.since }];
+      return state.phase === 'ready' || state.phase === 'trial' ? [] : [{ socket, since: state.since }];
     })
     .sort((a, b) => a.since - b.since);
 }

@@ -1,5 +1,6 @@
 // What an installer registers (I1, I2): the default account and the machines that shall carry the gateway. It says the same again
 // and again, and is answered with how far it is; whatever was lost in between is done with the next.
+import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
 import type { ClusterView } from '../../shared/cluster-view.ts';
 import { ClusterId, type EpochMs, randomPart, type Scope } from '../../shared/ids.ts';
 import type { GatewayMachines, Installation } from '../../shared/installation.ts';
@@ -7,7 +8,7 @@ import { encodeFrame, PROTOCOL_VERSION } from '../../shared/tunnel-frame.ts';
 import { type LogRecord, messageOf } from '../log.ts';
 import { describeInstallation } from './describe-installation.ts';
 import type { GatewayCatalogue } from './gateway-catalogue.ts';
-import { gatewayCreation, type Refusal } from './gateway-creation.ts';
+import { gatewayCreation, machinesReleaseOf, type Refusal } from './gateway-creation.ts';
 import type { GatewayRecord, GatewayStorage } from './gateway-storage.ts';
 import type { OwnClusterRecord } from './own-cluster.ts';
 import { relaysOf } from './relay-notices.ts';
@@ -148,7 +149,7 @@ export class Installer {
   /** Kept before anything is asked of anybody: whoever repeats it asks for the same cluster. */
   #newCluster(machines: GatewayMachines, run: string): ClusterId {
     const id = ClusterId.parse(`clu_${randomPart(this.#ports.randomBytes(20))}`);
-    this.#ports.storage.own.begin(id, machines, run);
+    this.#ports.storage.own.begin(id, machines, run, machinesReleaseOf(BUILTIN_PROFILE));
     return id;
   }
 }

@@ -17,6 +17,8 @@ import type { NodeRecord } from './relay-nodes.ts';
 
 /** A bundle is wanted as long as the node waits; past this a try is made anew, with a fresh bundle. */
 const TRY_MS = 24 * 3_600_000;
+/** Others about a node are not of the exchange. */
+const VERBS: ReadonlySet<string> = new Set(['ensure-node-key', 'ensure-gateway-key']);
 const RETRY_MS_MIN = 2_000;
 const RETRY_MS_MAX = 300_000;
 
@@ -89,7 +91,7 @@ export class KeyExchange {
   /** The commands under way for this node are over: it has the key, or is gone, or begins anew. */
   drop(nodeId: RelayNodeId): CommandId[] {
     const { queue, now } = this.#ports;
-    const ids = queue.idsAbout(nodeId);
+    const ids = queue.idsAbout(nodeId).filter((id) => VERBS.has(id.split('/')[2] ?? ''));
     queue.withdraw(ids, now());
     return ids;
   }

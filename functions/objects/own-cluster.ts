@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { ClusterId } from '../../shared/ids.ts';
 import { GatewayMachines, Installation } from '../../shared/installation.ts';
+import { MachinesRelease } from '../../shared/release.ts';
 import { rowsOf, type Sql } from './sql.ts';
 
 const json = <T>(schema: z.ZodType<T>) =>
@@ -22,6 +23,7 @@ const OwnRow = z
     relays_told: z.string().nullable(),
     giving_back: z.int(),
     runs: z.string().transform(runsOf),
+    release: json(MachinesRelease),
   })
   .transform((row) => ({
     /** As it was last taken whole; null before. */
@@ -33,11 +35,13 @@ const OwnRow = z
         : { id: row.cluster_id, machines: row.machines, isGivingBack: row.giving_back === 1, runs: row.runs },
     /** What that cluster was last told of the relays. */
     relaysTold: row.relays_told,
+    /** What they run, as they were made or last changed; null when that is not known. */
+    release: row.release,
   }));
 export type OwnRecord = z.infer<typeof OwnRow>;
 export type OwnClusterRecord = NonNullable<OwnRecord['cluster']>;
 
-const NONE: OwnRecord = { installation: null, cluster: null, relaysTold: null };
+const NONE: OwnRecord = { installation: null, cluster: null, relaysTold: null, release: null };
 
 export type OwnCluster = ReturnType<typeof ownCluster>;
 
@@ -56,10 +60,12 @@ export function ownCluster(sql: Sql) {
      * Before anything is asked of anybody else: whoever repeats it asks for the same cluster.
      * @param run the process that asks for it
      */
-    begin: (id: ClusterId, machines: GatewayMachines, run: string) => {
-      const values = [id, JSON.stringify(machines), JSON.stringify([run])] as const;
-      change('cluster_id = ?, machines = ?, runs = ?, relays_told = NULL, giving_back = 0', ...values);
+    begin: (id: ClusterId, machines: GatewayMachines, run: string, release: MachinesRelease | null) => {
+      const values = [id, JSON.stringify(machines), JSON.stringify([run]), release && JSON.stringify(release)] as const;
+      change('cluster_id = ?, machines = ?, runs = ?, release = ?, relays_told = NULL, giving_back = 0', ...values);
     },
+    /** All of them run it. */
+    runs: (release: MachinesRelease) => change('release = ?', JSON.stringify(release)),
     /** One more process asks for the same cluster. */
     joinedBy: (run: string) => {
       const others = (read().cluster?.runs ?? []).filter((other) => other !== run);

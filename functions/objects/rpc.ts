@@ -12,8 +12,10 @@ import type { GatewayDiagnosis } from '../../shared/node-check.ts';
 import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
+import type { MachinesRelease, MaintenanceWindow } from '../../shared/release.ts';
 import type { Result } from '../../shared/result.ts';
 import type { ClusterPreview } from '../plan/preview-cluster.ts';
+import type { PublishedRelease } from '../store/releases.ts';
 
 export type ClusterCreation = {
   readonly scope: Scope;
@@ -46,11 +48,20 @@ export type ClusterRpc = {
     settled: readonly { commandId: CommandId; outcome: CommandOutcome }[],
     observed: readonly Observation[],
   ): Promise<void>;
-  gatewayConnected(connected: boolean): Promise<void>;
+  /**
+   * From the gateway: whether a relay is connected, and how many clusters begin before this one; null or left out: it waits for
+   * nobody (U6).
+   */
+  gatewayConnected(connected: boolean, ahead?: number | null): Promise<void>;
   /** To the machines of a gateway: its relays as they are now. False when there is no such cluster (yet): nothing is stored. */
   relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean>;
   /** To the machines of a gateway: so many there shall be. Not more than there are: nothing happens. `NOT_FOUND`. */
   resize(size: number): Promise<Result<ClusterView, ApiFailure>>;
+  /**
+   * To the machines of a gateway: this they shall run, each replaced by one that does. Until all do, the cluster is `updating`.
+   * `NOT_FOUND`.
+   */
+  changeMachines(release: MachinesRelease): Promise<Result<ClusterView, ApiFailure>>;
   /** What MAAS may still hold for this cluster. */
   leftovers(): Promise<OrphanedGateway>;
   /** Forgets the cluster and gives nothing back: its gateway is given up. One that is deleted stays readable. */
@@ -66,6 +77,13 @@ export type GatewayCreation = {
   /** SHA-256 of the pairing code, base64url. */
   readonly codeHash: string;
   readonly codeExpiresAt: EpochMs;
+};
+
+export type UpgradeAsked = {
+  readonly published: PublishedRelease;
+  /** Null: now. */
+  readonly window: MaintenanceWindow | null;
+  readonly actor: string;
 };
 
 export type GatewayRpc = {
@@ -104,15 +122,29 @@ export type GatewayRpc = {
   resetKey(): Promise<Result<null, ApiFailure>>;
   /**
    * Stored before it returns; sent at once when a relay is connected. Known ids are ignored, superseded ones withdrawn.
+   * `GATEWAY_UPGRADING`: nothing is stored, the cluster stands in line and is told so (U6); `UPGRADE_QUEUE_FULL`: not even that.
    * @param project of the cluster they are of; the gateway's own when left out
    */
   enqueue(commands: readonly Command[], project?: ProjectId): Promise<Result<null, ApiFailure>>;
   withdraw(commandIds: readonly CommandId[]): Promise<void>;
   /**
-   * Whether a relay is heard of now (T10). When that is not what the cluster believes, it is told by `gatewayConnected`, which
-   * keeps the order of what it is told.
+   * Whether a relay is heard of now (T10). When that, or whether it stands in line, is not what the cluster believes, it is told by
+   * `gatewayConnected`, which keeps the order of what it is told.
    */
-  link(cluster: ClusterId, believed: boolean): Promise<boolean>;
+  link(cluster: ClusterId, believed: boolean, queued?: boolean): Promise<boolean>;
+  /** The cluster needs its place in line no more. */
+  leaveQueue(cluster: ClusterId): Promise<void>;
+  /** A release was published; an older one than it knows changes nothing. */
+  releasePublished(published: PublishedRelease): Promise<void>;
+  /**
+   * Begins the upgrade, or schedules it. The same again is simply answered. `UPGRADE_UNDER_WAY`, `UPGRADE_NOT_NEWER`,
+   * `WINDOW_INVALID`, `GATEWAY_NOT_RUNNING`, and `NOT_FOUND` while it is being deleted.
+   */
+  requestUpgrade(asked: UpgradeAsked): Promise<Result<GatewayView, ApiFailure>>;
+  /** One that waits for its window. `UPGRADE_NOT_SCHEDULED`. */
+  cancelUpgrade(): Promise<Result<GatewayView, ApiFailure>>;
+  /** Entries with `seq` above `after`, oldest first. */
+  timeline(after: number, limit: number): Promise<TimelineEntry[]>;
   /**
    * Runs one command for somebody who waits (validation, inventory, a certificate). Not stored: an asker that is gone asks
    * again. `GATEWAY_NOT_RUNNING` when no relay is connected, `GATEWAY_NO_ANSWER` after `timeoutMs`.

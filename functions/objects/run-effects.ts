@@ -2,7 +2,7 @@
 // taken over, so it may be carried out twice and is never lost; both takers know repeats (C2, and a row is a row).
 import { doubling } from '../../shared/backoff.ts';
 import type { Command } from '../../shared/command.ts';
-import type { EpochMs } from '../../shared/ids.ts';
+import type { ClusterId, EpochMs } from '../../shared/ids.ts';
 import type { Waits } from '../../shared/limits.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { assertNever, err, ok, type Result } from '../../shared/result.ts';
@@ -18,7 +18,8 @@ export type CatalogueRow = Extract<OutboxBody, { kind: 'project-cluster' }>['row
 export type EffectPorts = {
   now(): EpochMs;
   readonly waits: Pick<Waits, 'retryMsMin' | 'retryMsMax'>;
-  gateway(): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'revokeRelayOf'>;
+  readonly clusterId: ClusterId;
+  gateway(): Pick<GatewayRpc, 'enqueue' | 'withdraw' | 'revokeRelayOf' | 'leaveQueue'>;
   project(row: CatalogueRow): Promise<void>;
   log(record: LogRecord): void;
 };
@@ -69,6 +70,9 @@ async function carryOut(bodies: readonly OutboxBody[], ports: EffectPorts): Prom
           if (!revoked.ok) return revoked;
           break;
         }
+        case 'leave-queue':
+          await ports.gateway().leaveQueue(ports.clusterId);
+          break;
         case 'project-cluster':
           await ports.project(body.row);
           break;

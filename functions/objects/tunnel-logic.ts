@@ -15,6 +15,7 @@ import type { Asks } from './asks.ts';
 import type { CommandQueue } from './command-queue.ts';
 import type { Delivery } from './delivery.ts';
 import type { GatewayStorage } from './gateway-storage.ts';
+import type { GatewayUpgrade } from './gateway-upgrade.ts';
 import { closeOverdue, closeSurplus, overdueAt } from './handshakes.ts';
 import type { KeyExchange } from './key-exchange.ts';
 import { answerLease, keepLeaseEnd, releaseLease } from './lease.ts';
@@ -23,6 +24,7 @@ import { readFrame } from './read-frame.ts';
 import type { ReportInbox } from './report-inbox.ts';
 import type { Sql } from './sql.ts';
 import type { Standings } from './standings.ts';
+import { beginTrial, closeOverdueTrials, closeTrialsOf, trialOverdueAt } from './trials.ts';
 import {
   activeSessions,
   isAlive,
@@ -33,10 +35,9 @@ import {
   type Sockets,
   type TunnelSocket,
 } from './tunnel-session.ts';
+import { newSessionId, welcomeOf } from './welcome.ts';
 
 const NONCE_BYTES = 32;
-/** max(1 s, fleet / 500 a second) (architecture ruling 13.10): up to 2,000 relays; a larger fleet needs a larger number here. */
-const REDIAL_SPREAD_MS = 4_000;
 
 type Hello = Extract<RelayFrame, { type: 'hello' }>;
 type Report = Extract<RelayFrame, { type: 'report' }>;
@@ -54,6 +55,7 @@ export type TunnelPorts = {
   readonly keys: KeyExchange;
   readonly standings: Standings;
   readonly ownMachines: Pick<OwnMachines, 'take'>;
+  readonly upgrade: Pick<GatewayUpgrade, 'settle'>;
   mayLead(session: Session): boolean;
   readonly guardMs: number;
   /** LEASE_MS when left out. */
@@ -89,6 +91,8 @@ export class TunnelLogic {
       return socket.close(early ? CLOSE.BAD_HANDSHAKE : frame.error.code, frame.error.reason);
     }
     if (state.phase === 'ready') return this.#serve({ socket, state }, frame.value, message);
+    // U3: nothing that a trial says counts.
+    if (state.phase === 'trial') return;
     if (frame.value.type !== 'hello' || state.phase !== 'challenged')
       return socket.close(CLOSE.BAD_HANDSHAKE, 'a hello is expected');
     return this.#greet(socket, state, frame.value);
@@ -104,9 +108,10 @@ export class TunnelLogic {
     else await this.#deliver();
   }
 
-  /** Closes what never said hello. */
+  /** Closes what never said hello, and trials that take too long. */
   closeOverdue(now: EpochMs): void {
     closeOverdue(this.#ports.sockets, now);
+    closeOverdueTrials(this.#ports.sockets, now);
   }
 
   /** T10. */
@@ -118,9 +123,9 @@ export class TunnelLogic {
     if (silent.length > 0 && activeSessions(sockets).length === 0) connectedChanged(false);
   }
 
-  /** When the next handshake is overdue. */
-  overdueAt(): EpochMs | null {
-    return overdueAt(this.#ports.sockets);
+  /** When the next of these is overdue. */
+  overdueAt(): (EpochMs | null)[] {
+    return [overdueAt(this.#ports.sockets), trialOverdueAt(this.#ports.sockets)];
   }
 
   async #greet(
@@ -140,7 +145,7 @@ export class TunnelLogic {
       return socket.close(CLOSE.BAD_HANDSHAKE, 'the signature does not fit');
     }
     if (!this.#joins(socket, hello)) return;
-    await this.#welcome(socket, hello);
+    await (hello.trial === true ? this.#try(socket, hello) : this.#welcome(socket, hello));
   }
 
   /** T3: whether the counter is new. One that is not means two copies of one folder: both are shut out. */
@@ -148,7 +153,9 @@ export class TunnelLogic {
     const { storage, now, log } = this.#ports;
     const node = storage.node(hello.nodeId);
     if (node !== null && node.lockedAt === null && hello.joinCounter > node.joinCounter) {
-      storage.joined(hello.nodeId, hello.joinCounter, hello.relayVersion, now());
+      // Of a trial the number is used; what the node runs is what its session says.
+      const version = hello.trial === true ? node.relayVersion : hello.relayVersion;
+      storage.joined(hello.nodeId, hello.joinCounter, version, now());
       return true;
     }
     if (node?.lockedAt === null) {
@@ -160,12 +167,19 @@ export class TunnelLogic {
     return false;
   }
 
+  /** U3: the node's session goes on, and nothing is delivered here. */
+  async #try(socket: TunnelSocket, { nodeId }: Hello): Promise<void> {
+    const [sessionId, at] = [newSessionId(this.#ports.randomBytes), this.#ports.now()];
+    beginTrial(this.#ports.sockets, { socket, nodeId, since: at }, sessionId);
+    send(socket, welcomeOf(sessionId, at, []));
+  }
+
   async #welcome(socket: TunnelSocket, hello: Hello): Promise<void> {
-    const { now, queue, asks, randomBytes } = this.#ports;
+    const { now, queue, asks } = this.#ports;
     const before = activeSessions(this.#ports.sockets);
     const active = this.#ports.storage.node(hello.nodeId)?.holdsKey ?? false;
     this.#closeSessionsOf(hello, CLOSE.SUPERSEDED, 'a newer session of this node');
-    const sessionId = `ses_${toBase64url(randomBytes(16))}`;
+    const sessionId = newSessionId(this.#ports.randomBytes);
     const at = now();
     const { nodeId, bootId } = hello;
     socket.keep({
@@ -175,20 +189,13 @@ export class TunnelLogic {
     // T5. A standby stands on nothing, whatever it had before.
     const lead = leadSession(activeSessions(this.#ports.sockets), at);
     const leads = lead?.state.sessionId === sessionId;
-    send(socket, {
-      v: PROTOCOL_VERSION,
-      type: 'welcome',
-      sessionId,
-      redialSpreadMs: REDIAL_SPREAD_MS,
-      at,
-      outstanding: [...queue.idsFor(nodeId, leads), ...(leads ? asks.ids() : [])],
-    });
+    send(socket, welcomeOf(sessionId, at, [...queue.idsFor(nodeId, leads), ...(leads ? asks.ids() : [])]));
     if (active && before.length === 0) this.#ports.connectedChanged(true);
     await this.#deliver();
   }
 
   async #serve(session: Session, frame: RelayFrame, message: string | ArrayBuffer): Promise<void> {
-    const { now, queue, inbox, sockets } = this.#ports;
+    const { now, queue, inbox, sockets, upgrade, keys } = this.#ports;
     const { socket } = session;
     const state = { ...session.state, heardAt: now() };
     socket.keep(state);
@@ -205,8 +212,8 @@ export class TunnelLogic {
       case 'node-status':
         return this.#nodeStatus({ socket, state }, frame);
       case 'report':
-        if (this.#ports.keys.settle(frame.commandId, frame.outcome, state.nodeId))
-          return this.#keySettled({ socket, state }, frame);
+        if ([upgrade, keys].some((own) => own.settle(frame.commandId, frame.outcome, state.nodeId)))
+          return this.#ownSettled({ socket, state }, frame);
         return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
       case 'observations':
         return inbox.take(socket, frame, typeof message === 'string' ? message.length : 0);
@@ -235,8 +242,8 @@ export class TunnelLogic {
     await this.#deliver();
   }
 
-  /** The outcome of a command about the gateway's key is stored: acknowledged, and what follows from it is done. */
-  async #keySettled({ socket, state }: Session, { commandId }: Report): Promise<void> {
+  /** The outcome of one of the gateway's own commands is stored: acknowledged, and what follows from it is done. */
+  async #ownSettled({ socket, state }: Session, { commandId }: Report): Promise<void> {
     const { queue, storage, keys, standings } = this.#ports;
     queue.settle([commandId]);
     standings.changed();
@@ -267,6 +274,7 @@ export class TunnelLogic {
       this.#retire(session);
       session.socket.close(code, reason);
     }
+    closeTrialsOf(this.#ports.sockets, node.nodeId, code, reason);
   }
 
   #retire(session: Session): void {
@@ -282,8 +290,6 @@ export class TunnelLogic {
       this.#ports.log({ event: 'delivery-failed', cause: messageOf(error) });
     }
   }
-
-  /** Oldest first. */
 }
 
 function send(socket: TunnelSocket, frame: EdgeFrame): void {

@@ -27,6 +27,8 @@ export const SessionState = z.discriminatedUnion('phase', [
     /** Sends `node-status`, and so knows `standing`. */
     speaksOfItself: z.boolean().default(false),
   }),
+  /** A new program that looks whether it gets through (U3): welcomed, and nothing more. No session of any other kind counts it. */
+  z.strictObject({ phase: z.literal('trial'), sessionId: z.string(), nodeId: RelayNodeId, since: EpochMs }),
 ]);
 export type SessionState = z.infer<typeof SessionState>;
 export type ReadyState = Extract<SessionState, { phase: 'ready' }>;

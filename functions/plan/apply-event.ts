@@ -39,17 +39,26 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
   }
 }
 
-type GatewayEvent = Extract<ClusterEvent, { kind: 'gateway-connected' }>;
+type GatewayWord = Extract<ClusterEvent, { kind: 'gateway-connected' }>;
 
-function gatewaySeen(state: ClusterState, { connected, at }: GatewayEvent): ClusterState {
+function gatewaySeen(state: ClusterState, event: GatewayWord): ClusterState {
+  const { connected, at } = event;
+  const queued = queuedBy(state, event);
   const before = state.gateway;
-  if (before?.connected === connected) return ignore(state);
+  const isSame = before?.connected === connected;
+  if (isSame && queued?.ahead === state.queued?.ahead) return ignore(state);
+  if (isSame) return { ...state, queued };
   const awayFrom = connected ? (before?.since ?? null) : null;
   const last = before?.awayFrom == null ? [] : [{ from: before.awayFrom, to: before.since }];
-  return {
-    ...state,
-    gateway: { connected, since: at, awayFrom, earlier: bounded([...(before?.earlier ?? []), ...last]) },
-  };
+  const earlier = bounded([...(before?.earlier ?? []), ...last]);
+  return { ...state, gateway: { connected, since: at, awayFrom, earlier }, queued };
+}
+
+/** Who has begun stands in no line, whatever is said ([QU4]). */
+function queuedBy(state: ClusterState, { ahead = null, at }: GatewayWord): ClusterState['queued'] {
+  const hasBegun = state.machines.length > 0 || state.provisionedAt !== null || state.failure !== null;
+  if (ahead === null || hasBegun || state.kind === 'gateway' || state.intent.kind !== 'present') return null;
+  return { ahead, since: state.queued?.since ?? at };
 }
 
 /** Of too many the two oldest become one: what is that long ago is judged late rather than early. */
@@ -120,6 +129,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     deletedAt: null,
     failure: null,
     gateway: null,
+    queued: null,
     identity: null,
     address: null,
     inventory: null,

@@ -32,7 +32,8 @@ export const ClusterEvent = z.discriminatedUnion('kind', [
   event('account-changed', { account: AccountAccess }),
   event('command-settled', { commandId: CommandId, outcome: CommandOutcome }),
   event('observed', { fact: ClusterFact }),
-  event('gateway-connected', { connected: z.boolean() }),
+  /** `ahead`: it stands in line until the gateway is upgraded, behind so many; null or left out: it does not. */
+  event('gateway-connected', { connected: z.boolean(), ahead: z.int().nonnegative().nullable().optional() }),
   event('abort-requested', { actor: z.string().max(128) }),
   event('deletion-requested', { actor: z.string().max(128) }),
 ]);

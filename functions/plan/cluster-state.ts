@@ -161,6 +161,8 @@ export const ClusterState = z.strictObject({
       earlier: z.array(Absence).default([]),
     })
     .nullable(),
+  /** Stands in line until the upgrade of its gateway has ended; null otherwise. */
+  queued: z.strictObject({ ahead: z.int().nonnegative(), since: EpochMs }).nullable().default(null),
   identity: z.strictObject({ sealed: SealedSecret, caCertPem: z.string() }).nullable(),
   /** The virtual address: asked for, and had when `ip` is not null. */
   address: z

@@ -63,6 +63,7 @@ export function phaseOf(state: ClusterState): ClusterPhase {
   if (state.intent.kind === 'aborted') return 'aborting';
   if (state.intent.kind === 'deleted') return 'deleting';
   if (state.failure !== null) return 'failed';
+  if (state.queued !== null) return 'queued';
   if (state.provisionedAt === null) return currentMachines(state).length > 0 ? 'provisioning' : 'pending';
   const { growing } = state;
   const serves = growing === null ? isWhole(state) : servesFirst(state, growing.from);

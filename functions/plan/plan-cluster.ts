@@ -17,6 +17,7 @@ import { planIdentity } from './plan-identity.ts';
 import { planLayers } from './plan-layers.ts';
 import { planLeaving } from './plan-leaving.ts';
 import { settleProvisioned } from './plan-provisioned.ts';
+import { waitInLine } from './plan-queue.ts';
 import { replaceFailed } from './plan-replacement.ts';
 import { planTeardown } from './plan-teardown.ts';
 import { planWatch } from './plan-watch.ts';
@@ -44,6 +45,7 @@ function planInOrder(draft: Draft): void {
   const { state } = draft;
   if (state.deletedAt !== null) return;
   if (state.intent.kind !== 'present') return planTeardown(draft);
+  if (state.queued !== null) return waitInLine(draft);
   const profile = resolveProfile(state.profile, state.spec.parameters);
   if (!profile.ok) return refuseProfile(draft, profile.error.detail);
   planLeaving(draft);

@@ -4,9 +4,11 @@ import { ask } from './command-for.ts';
 import { doubtUntil } from './deadlines.ts';
 import { type Draft, sendAway, withdraw } from './draft.ts';
 import { planLeaving } from './plan-leaving.ts';
+import { leaveLine } from './plan-queue.ts';
 import { planWatch } from './plan-watch.ts';
 
 export function planTeardown(draft: Draft): void {
+  leaveLine(draft);
   withdrawOlder(draft);
   const reason = draft.state.intent.kind === 'aborted' ? 'The cluster was aborted.' : 'The cluster is deleted.';
   for (const machine of currentMachines(draft.state)) {

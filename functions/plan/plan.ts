@@ -13,6 +13,8 @@ export type Effect =
    * next may give the relay's machine away ([GW4]). May be repeated.
    */
   | { readonly kind: 'revoke-relay'; readonly claim: Claim }
+  /** The gateway keeps no place in line for this cluster (U6). */
+  | { readonly kind: 'leave-queue' }
   | { readonly kind: 'project-cluster'; readonly row: ClusterSummary & { readonly wakeAt: EpochMs | null } }
   | { readonly kind: 'record-timeline'; readonly entries: readonly Omit<TimelineEntry, 'seq'>[] };
 

@@ -9,6 +9,7 @@ import { deadlineOf } from './deadlines.ts';
 import { isWhole, mayLoseRelay } from './gateway-relays.ts';
 import { maasFailureOf } from './maas-health.ts';
 import { hasBooted, machineFault, machineWait } from './machine-fault.ts';
+import { queueWait } from './plan-queue.ts';
 import { nameOf } from './plan-replacement.ts';
 import { adviceFor, askingSentence, elapsed, maasSentence, subjectLabel, tryingSentence } from './wait-sentence.ts';
 import { choiceWait } from './waiting-on-choice.ts';
@@ -24,6 +25,7 @@ export function waitingOn(state: ClusterState, now: number, waits: Waits): Waiti
     return [...outside, ...outsideRelayWait(state, waits), ...rest, ...addressWait(state, waits)];
   }
   if (state.failure !== null) return [userWait(state, state.failure), ...rest];
+  if (state.queued !== null) return queueWait(state, now, waits);
   return [
     ...outside,
     ...shortageWait(state, waits),

@@ -6,6 +6,7 @@ import { deadlineOf, doubtUntil, graceMs } from './deadlines.ts';
 import { slotsToFill } from './gateway-growth.ts';
 import { needsAddress } from './plan-address.ts';
 import { inventoryDueAt } from './plan-choice.ts';
+import { queueLookAt } from './plan-queue.ts';
 import { TRIES_WINDOW_MS } from './plan-replacement.ts';
 import { addressDueAt } from './plan-teardown.ts';
 import { isAtRest, waitingOn } from './waiting-on.ts';
@@ -18,6 +19,7 @@ export function wakeAtOf(state: ClusterState, now: number, waits: Waits): number
     ...Object.entries(state.pending).flatMap(([key, pending]) => lostAt(state, key, pending.deadlineAt, waits)),
     ...machineMoments(state, now, waits),
     ...(slotsToFill(state, now, waits).length > 0 || needsAddress(state) ? [inventoryDueAt({ state, waits })] : []),
+    ...queueLookAt(state, now, waits),
     ...(state.intent.kind === 'present' ? [] : [addressDueAt({ state, waits })]),
   ].filter((moment) => moment > now);
   if (moments.length > 0) return Math.min(...moments);

@@ -16,6 +16,12 @@ import { cloudAccounts, clusters, gateways } from './schema.ts';
 export const GatewayRow = z.object({ scope: Scope, id: GatewayId, name: z.string(), createdAt: EpochMs });
 export type GatewayRow = z.infer<typeof GatewayRow>;
 
+/** Clusters that stand in line until this gateway is upgraded, as they said last: the gateway's own count is exact. */
+export async function queuedClusters(db: Catalogue, scope: Scope, id: GatewayId): Promise<number> {
+  const queued = and(ownedBy(clusters, scope), eq(clusters.gatewayId, id), eq(clusters.phase, 'queued'));
+  return db.$count(clusters, queued);
+}
+
 /** False when the name is taken. */
 export async function addGateway(db: Catalogue, row: GatewayRow, codeHash: string): Promise<boolean> {
   const { scope, ...rest } = row;

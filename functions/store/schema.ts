@@ -64,6 +64,8 @@ export const gateways = sqliteTable(
     deletedAt: integer('deleted_at'),
     /** Set when its machines are to be given back: nothing new stands on it from then on. */
     deletingAt: integer('deleting_at'),
+    /** Rank of the newest release its object was told. */
+    releaseTold: integer('release_told').notNull().default(0),
   },
   (table) => [
     uniqueIndex('gateways_by_name').on(table.projectId, table.name).where(sql`deleted_at is null`),
@@ -176,7 +178,17 @@ export const idempotencyKeys = sqliteTable(
   ],
 );
 
-/** Tries of unauthenticated calls per address and minute. The only table without a scope: nobody is known yet. */
+/** Published releases: the deployment's, for every tenant, and so without a scope. */
+export const releases = sqliteTable('releases', {
+  /** The version as a number that rises with it. */
+  rank: integer('rank').primaryKey(),
+  /** As it was published: SignedRelease. */
+  manifest: text('manifest').notNull(),
+  signature: text('signature').notNull(),
+  publishedAt: integer('published_at').notNull(),
+});
+
+/** Tries of unauthenticated calls per address and minute. Without a scope: nobody is known yet. */
 export const publicTries = sqliteTable(
   'public_tries',
   {

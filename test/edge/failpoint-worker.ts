@@ -84,8 +84,8 @@ export class ClusterObject extends Cluster {
     return around(this.#chaos, { after: 'after-cluster-abort' }, () => super.requestAbort(actor));
   }
 
-  override gatewayConnected(connected: boolean) {
-    return around(this.#chaos, { after: 'after-cluster-connected' }, () => super.gatewayConnected(connected));
+  override gatewayConnected(connected: boolean, ahead?: number | null) {
+    return around(this.#chaos, { after: 'after-cluster-connected' }, () => super.gatewayConnected(connected, ahead));
   }
 }
 

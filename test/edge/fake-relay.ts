@@ -132,11 +132,12 @@ export class FakeRelay {
     node: Node,
     joinCounter: number,
     bootId = 'boot-1',
-    changes: Partial<{ origin: string }> = {},
+    changes: Partial<{ origin: string; relayVersion: string }> = {},
   ): Promise<void> {
-    const challenge = { ...(await this.next('challenge')), ...changes };
+    const { relayVersion = '0.1.0', ...other } = changes;
+    const challenge = { ...(await this.next('challenge')), ...other };
     const { gatewayId, nodeId } = node;
-    const hello = { gatewayId, nodeId, bootId, joinCounter, relayVersion: '0.1.0' };
+    const hello = { gatewayId, nodeId, bootId, joinCounter, relayVersion };
     this.send({ type: 'hello', ...hello, signature: await node.sign(helloText(challenge, hello)) });
   }
 

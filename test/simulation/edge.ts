@@ -200,12 +200,13 @@ export class Edge {
       cluster: (_scope, id) => ({
         report: (settled, observed) =>
           this.#cluster(id).call(host.asCaller('reported'), 'report', (logic) => logic.report(settled, observed)),
-        gatewayConnected: (connected) =>
+        gatewayConnected: (connected, ahead) =>
           this.#cluster(id).call(host.asCaller('told'), 'gatewayConnected', (logic) =>
-            logic.gatewayConnected(connected),
+            logic.gatewayConnected(connected, ahead),
           ),
       }),
       sign: async (text) => standInSign(COMMAND_KEY, text),
+      releaseKey: null,
       commandKey: async () => COMMAND_KEY,
       verify: async (key, text, signature) => standInVerify(key, text, signature),
       keyFingerprint: async (key) => key.slice(0, 8),
@@ -241,8 +242,10 @@ export class Edge {
       gateway: () => ({
         enqueue: (commands) =>
           this.gateway.call(host.asCaller('enqueued'), 'enqueue', (logic) => logic.enqueue(commands)),
-        link: (cluster, believed) =>
-          this.gateway.call(host.asCaller('asked'), 'link', (logic) => logic.link(cluster, believed)),
+        link: (cluster, believed, queued) =>
+          this.gateway.call(host.asCaller('asked'), 'link', (logic) => logic.link(cluster, believed, queued)),
+        leaveQueue: (cluster) =>
+          this.gateway.call(host.asCaller('left'), 'leaveQueue', (logic) => logic.leaveQueue(cluster)),
         withdraw: (ids) => this.gateway.call(host.asCaller('withdrawn'), 'withdraw', (logic) => logic.withdraw(ids)),
         revokeRelayOf: (claim) =>
           this.gateway.call(host.asCaller('revoked'), 'revokeRelayOf', (logic) => logic.revokeRelayOf(claim)),

@@ -2,9 +2,9 @@
 // handshakes and minutes of silence take seconds.
 import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
 import type { GatewayPorts } from '../../functions/objects/gateway-ports.ts';
+import { keyFingerprint } from '../../functions/objects/key-fingerprint.ts';
 import { SessionState, type TunnelSocket } from '../../functions/objects/tunnel-session.ts';
-import { keyFingerprint, verifySignature } from '../../functions/objects/verify-signature.ts';
-import { toBase64url } from '../../functions/sign-command.ts';
+import { toBase64url, verifyText } from '../../functions/sign-command.ts';
 import type { Claim } from '../../shared/claim.ts';
 import type { Command } from '../../shared/command.ts';
 import type { RelayNodeId } from '../../shared/ids.ts';
@@ -29,6 +29,7 @@ const CODE_MS = 86_400_000;
 
 export type BenchKeys = { readonly identityKey: string; sign(text: string): Promise<string> };
 export type BenchNode = BenchKeys & { readonly nodeId: RelayNodeId };
+type MoreOfHello = { readonly relayVersion?: string; readonly trial?: true };
 type Body<F> = F extends unknown ? Omit<F, 'v'> : never;
 type FrameOf<T extends EdgeFrame['type']> = Extract<EdgeFrame, { type: T }>;
 
@@ -82,6 +83,7 @@ export class GatewayBench {
   now = START;
   alarmAt: number | null = null;
   readonly sql = nodeSql();
+  readonly ports: GatewayPorts;
   readonly logic: GatewayLogic;
   /** What clusters were told. */
   readonly observed: Observation[] = [];
@@ -90,7 +92,7 @@ export class GatewayBench {
   #counter = 0;
 
   constructor(own: Partial<GatewayPorts> = {}) {
-    this.logic = new GatewayLogic({
+    this.ports = {
       ...NO_OWN_MACHINES,
       now: () => this.now,
       guardMs: PRODUCTION_WAITS.leaseGuardMs,
@@ -110,15 +112,17 @@ export class GatewayBench {
         gatewayConnected: async () => undefined,
       }),
       sign: async () => 'c2lnbmVk',
+      releaseKey: null,
       commandKey: async () => 'k'.repeat(43),
-      verify: verifySignature,
+      verify: verifyText,
       keyFingerprint,
       randomBytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
       after: () => () => undefined,
       background: (work) => void this.#work.push(work),
       log: () => undefined,
       ...own,
-    });
+    };
+    this.logic = new GatewayLogic(this.ports);
   }
 
   async create(codeHash: string): Promise<void> {
@@ -177,17 +181,18 @@ export class GatewayBench {
   }
 
   /** The hello that answers the challenge of this socket. */
-  async helloOn(socket: BenchSocket, node: BenchNode, joinCounter: number, bootId: string) {
+  async helloOn(socket: BenchSocket, node: BenchNode, joinCounter: number, bootId: string, more: MoreOfHello = {}) {
     const challenge = socket.last('challenge');
     if (challenge === undefined) throw new Error('no challenge');
-    const hello = { gatewayId: GATEWAY_ID, nodeId: node.nodeId, bootId, joinCounter, relayVersion: '0' };
+    const about = { gatewayId: GATEWAY_ID, nodeId: node.nodeId, bootId, joinCounter };
+    const hello = { ...about, relayVersion: '0', ...more };
     const signature = await node.sign(helloText(challenge, hello));
     return { v: PROTOCOL_VERSION, type: 'hello' as const, ...hello, signature } as const;
   }
 
-  async join(node: BenchNode, joinCounter = 1, bootId = 'boot'): Promise<BenchSocket> {
+  async join(node: BenchNode, joinCounter = 1, bootId = 'boot', more: MoreOfHello = {}): Promise<BenchSocket> {
     const socket = this.dial();
-    await this.receive(socket, encodeFrame(await this.helloOn(socket, node, joinCounter, bootId)));
+    await this.receive(socket, encodeFrame(await this.helloOn(socket, node, joinCounter, bootId, more)));
     return socket;
   }
 

@@ -54,6 +54,7 @@ function aWorld() {
       await world.signing;
       return 'signed';
     },
+    releaseKey: null,
     commandKey: async () => 'k'.repeat(43),
     verify: async () => true,
     keyFingerprint: async (key) => key,
@@ -74,9 +75,10 @@ function aWorld() {
         if (!world.gatewayIsUp) throw new Error('the gateway is down');
         return gateway.enqueue(commands);
       },
-      link: async (id, believed) => {
+      leaveQueue: (id) => gateway.leaveQueue(id),
+      link: async (id, believed, queued) => {
         if (!world.gatewayIsUp) throw new Error('the gateway is down');
-        return gateway.link(id, believed);
+        return gateway.link(id, believed, queued);
       },
       withdraw: (ids) => gateway.withdraw(ids),
       revokeRelayOf: (claim) => gateway.revokeRelayOf(claim),

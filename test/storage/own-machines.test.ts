@@ -9,7 +9,8 @@ import type { CommandOutcome } from '../../shared/command.ts';
 import { AccountId, type ClusterId } from '../../shared/ids.ts';
 import type { Installation, RelayOfMachine } from '../../shared/installation.ts';
 import { LEASE_MS } from '../../shared/limits.ts';
-import { ok } from '../../shared/result.ts';
+import { apiFailure } from '../../shared/problem.ts';
+import { err, ok } from '../../shared/result.ts';
 import { CLOSE } from '../../shared/tunnel-frame.ts';
 import { ACCOUNT, aRelease, GATEWAY_ID } from './command-samples.ts';
 import { type BenchNode, type BenchSocket, GatewayBench } from './gateway-bench.ts';
@@ -37,6 +38,7 @@ class StandIn {
   readonly ports: Pick<GatewayPorts, 'ownCluster' | 'catalogue'> = {
     ownCluster: () => ({
       view: async () => this.#view(),
+      changeMachines: async () => err(apiFailure('NOT_FOUND')),
       relaysChanged: async (relays) => {
         if (!this.isReachable) throw new Error('away');
         this.told.push(relays);

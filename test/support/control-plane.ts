@@ -8,14 +8,19 @@ import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { BINDINGS } from '../../functions/bindings.ts';
 import type { EdgeWaits } from '../../shared/limits.ts';
+import { type ProgramPlatform, programKey, type ReleaseVersion } from '../../shared/release.ts';
 import { ensureDeploySecrets } from './deploy-secrets.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const { name: WORKER, catalogue: CATALOGUE } = BINDINGS;
+const { name: WORKER, catalogue: CATALOGUE, releases: RELEASES } = BINDINGS;
 
 export type ControlPlane = {
   readonly url: string;
   readonly setupSecret: string;
+  /** What releases of it are signed with: PKCS#8, base64. */
+  readonly releaseSigner: string;
+  /** Stores a program as an operator does before a release is published. */
+  putProgram(version: ReleaseVersion, platform: ProgramPlatform, program: Uint8Array): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -44,6 +49,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       ...options.worker?.environment,
       SETUP_SECRET: secrets.setupSecret,
       COMMAND_KEY: secrets.commandKey,
+      RELEASE_KEY: secrets.releaseKey,
       PUBLIC_ORIGIN: options.publicOrigin ?? url,
       WAITS: JSON.stringify(options.waits ?? {}),
     }),
@@ -51,7 +57,12 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
   await miniflare.ready;
   restoreSignals(before);
   await applyMigrations(miniflare);
-  return { url, setupSecret: secrets.setupSecret, close: () => miniflare.dispose() };
+  const { setupSecret, releaseSigner } = secrets;
+  const putProgram: ControlPlane['putProgram'] = async (version, platform, program) => {
+    const bucket = await miniflare.getR2Bucket(RELEASES.binding, WORKER);
+    await bucket.put(programKey(version, platform), program);
+  };
+  return { url, setupSecret, releaseSigner, putProgram, close: () => miniflare.dispose() };
 }
 
 function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: string, text: Record<string, string>) {
@@ -76,6 +87,7 @@ function miniflareOptions(options: ControlPlaneOptions, port: number, bundle: st
           },
           env: {
             [CATALOGUE.binding]: { type: 'd1' as const, id: WORKER },
+            [RELEASES.binding]: { type: 'r2' as const, name: RELEASES.bucketName },
             ...Object.fromEntries(
               BINDINGS.objects.map(({ binding, className: exportName }) => [
                 binding,

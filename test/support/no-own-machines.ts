@@ -8,7 +8,7 @@ const never = async (): Promise<never> => {
 export const NO_OWN_MACHINES: Pick<GatewayPorts, 'ownCluster' | 'catalogue'> = {
   ownCluster: () => ({
     ...{ view: never, relaysChanged: never, requestAbort: never, requestDeletion: never },
-    ...{ leftovers: never, abandon: never },
+    ...{ leftovers: never, abandon: never, changeMachines: never },
   }),
   catalogue: {
     ...{ putAccount: never, makeCluster: never, finishCluster: never },

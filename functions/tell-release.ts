@@ -1,0 +1,46 @@
+// Tells gateways of the newest release. Which one each was told is in its row, so whoever is missed now is told by the sweep.
+import type { GatewayId, Scope } from '../shared/ids.ts';
+import { API_OBJECT_MS_MAX } from '../shared/limits.ts';
+import { type Env, gatewayOf } from './env.ts';
+import { log, messageOf } from './log.ts';
+import { within } from './objects/within.ts';
+import type { Catalogue } from './store/catalogue.ts';
+import { gatewaysToTell, gatewayTold, newestRelease, type ReleaseRow } from './store/releases.ts';
+
+/** Objects called at once (Cloudflare allows six connections). */
+const CALLS_MAX = 5;
+
+/** At most `limit` gateways. May be repeated; a gateway that does not answer is told the next time. */
+export async function tellGateways(env: Env, catalogue: Catalogue, limit: number): Promise<void> {
+  const newest = await newestRelease(catalogue);
+  if (newest === null) return;
+  const gateways = await gatewaysToTell(catalogue, newest.rank, limit);
+  for (let at = 0; at < gateways.length; at += CALLS_MAX) {
+    await Promise.all(gateways.slice(at, at + CALLS_MAX).map((gateway) => tell(env, catalogue, gateway, newest)));
+  }
+}
+
+/** One that was made after the release. */
+export async function tellNewGateway(
+  env: Env,
+  catalogue: Catalogue,
+  gateway: { readonly scope: Scope; readonly id: GatewayId },
+): Promise<void> {
+  const newest = await newestRelease(catalogue);
+  if (newest !== null) await tell(env, catalogue, gateway, newest);
+}
+
+async function tell(
+  env: Env,
+  catalogue: Catalogue,
+  { scope, id }: { readonly scope: Scope; readonly id: GatewayId },
+  { release, publishedAt, rank }: ReleaseRow,
+): Promise<void> {
+  try {
+    const told = gatewayOf(env, scope, id).releasePublished({ release, publishedAt });
+    await within(API_OBJECT_MS_MAX, 'releasePublished', told);
+    await gatewayTold(catalogue, scope, id, rank);
+  } catch (error) {
+    log({ event: 'release-not-told', gateway: id, cause: messageOf(error) });
+  }
+}
