@@ -46,6 +46,11 @@ export const RELEASE_PROBLEMS = {
     title: 'No upgrade waits to begin',
     todo: 'Only a scheduled upgrade can be cancelled.',
   },
+  KUBERNETES_SKEW: {
+    status: 409,
+    title: 'Kubernetes can’t go that far at once',
+    todo: 'Upgrade one minor version after another, and never back: `detail` says from where to where.',
+  },
   WINDOW_INVALID: {
     status: 422,
     title: 'The maintenance window is empty or over',

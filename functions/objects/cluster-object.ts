@@ -3,6 +3,7 @@ import { DurableObject } from 'cloudflare:workers';
 import type { AccountAccess, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { RelayOfMachine } from '../../shared/installation.ts';
 import type { Observation } from '../../shared/observation.ts';
+import type { MachinesRelease } from '../../shared/release.ts';
 import { now } from '../clock.ts';
 import { type Env, gatewayOf, waitsOf } from '../env.ts';
 import { log } from '../log.ts';
@@ -100,6 +101,10 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
 
   resize(size: number) {
     return this.#logic.resize(size);
+  }
+
+  changeMachines(release: MachinesRelease) {
+    return this.#logic.changeMachines(release);
   }
 
   leftovers() {

@@ -12,6 +12,7 @@ import type { GatewayDiagnosis } from '../../shared/node-check.ts';
 import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
+import type { MachinesRelease } from '../../shared/release.ts';
 import type { Result } from '../../shared/result.ts';
 import type { ClusterPreview } from '../plan/preview-cluster.ts';
 
@@ -49,8 +50,13 @@ export type ClusterRpc = {
   gatewayConnected(connected: boolean): Promise<void>;
   /** To the machines of a gateway: its relays as they are now. False when there is no such cluster (yet): nothing is stored. */
   relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean>;
-  /** To the machines of a gateway: so many there shall be. Not more than there are: nothing happens. `NOT_FOUND`. */
+  /** To the machines of a gateway: so many there shall be. Not more than there are: nothing happens. `NOT_FOUND`, `GATEWAY_NOT_HEALTHY`. */
   resize(size: number): Promise<Result<ClusterView, ApiFailure>>;
+  /**
+   * To the machines of a gateway: run this, one machine after another. The same again changes nothing. `updating` until every
+   * machine runs it and serves. `NOT_FOUND`, `GATEWAY_WITHOUT_MACHINES`, `GATEWAY_NOT_HEALTHY`, `KUBERNETES_SKEW`.
+   */
+  changeMachines(release: MachinesRelease): Promise<Result<ClusterView, ApiFailure>>;
   /** What MAAS may still hold for this cluster. */
   leftovers(): Promise<OrphanedGateway>;
   /** Forgets the cluster and gives nothing back: its gateway is given up. One that is deleted stays readable. */

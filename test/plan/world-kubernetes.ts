@@ -20,6 +20,8 @@ export class WorldKubernetes {
   /** Names of init nodes: two would be two clusters. */
   readonly begun: string[] = [];
   tellsEtcd = true;
+  /** What kubeadm's own record says; null until it was told. */
+  version: string | null = null;
 
   constructor(world: World) {
     this.#world = world;
@@ -117,6 +119,10 @@ export class WorldKubernetes {
     if (body.verb === 'ensure-node-removed') {
       const existed = this.nodes.delete(body.nodeName);
       return { ok: true, value: { verb: body.verb, existed } };
+    }
+    if (body.verb === 'ensure-kubernetes-version') {
+      this.version = body.version;
+      return { ok: true, value: { verb: body.verb, version: body.version } };
     }
     if (body.verb !== 'ensure-member-removed') throw new Error(body.verb);
     const existed = this.members.delete(body.memberName);
