@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aCluster, machines } from '../support/builders.ts';
+import { roll } from './rollout-world.ts';
 import { World } from './world.ts';
 
 const gateway = (size: number) => new World(machines(size + 2)).create(aCluster().ofGateway(size).accepted());
@@ -79,10 +80,10 @@ describe('the end of a gateway', () => {
     expectNothingLeft(world);
   });
 
-  // Every step of every life is checked by check-state: nothing is given back or shut out against [GW4] and [GW7].
-  test('[GW4] [GW5] [GW7] whatever comes in between, relays go before their machines and nothing stays behind', () => {
+  // Every step of every life is checked by check-state: nothing is given back or shut out against [GW4], [GW7] and [RO5].
+  test('[GW4] [GW5] [GW7] [RO4] [RO5] [RO8] whatever comes in between, relays go before their machines and nothing stays behind', () => {
     const act = fc.record({
-      what: fc.constantFrom('installer', 'relay', 'power', 'broken', 'grow', 'end', 'release'),
+      what: fc.constantFrom('installer', 'relay', 'power', 'broken', 'grow', 'roll', 'end', 'release'),
       which: fc.nat(2),
       on: fc.boolean(),
       afterMs: fc.integer({ min: 1, max: 200_000 }),
@@ -113,6 +114,8 @@ function perform(world: World, { what, which, on }: Act): void {
   const systemId = machine?.held?.systemId ?? null;
   if (what === 'installer') world.gateway.installer(on);
   if (what === 'grow') world.give({ kind: 'resized', at: world.now, size: 3 });
+  if (what === 'roll')
+    roll(world, { image: on ? 'ubuntu/plucky' : 'ubuntu/noble', kubernetesVersion: `v1.36.${2 + which}` });
   if (what === 'end' && world.state?.provisionedAt == null) world.abort();
   else if (what === 'end') world.delete();
   if (machine === undefined || systemId === null) return;

@@ -22,6 +22,8 @@ export class WorldKubernetes {
   tellsEtcd = true;
   /** What kubeadm's own record says; null until it was told. */
   version: string | null = null;
+  /** What that record said when each control-plane machine joined. */
+  readonly joinedAt = new Map<string, string | null>();
 
   constructor(world: World) {
     this.#world = world;
@@ -88,6 +90,7 @@ export class WorldKubernetes {
     }
     if (kind === 'init') this.begun.push(name);
     if (kind !== 'join-worker') this.members.set(name, true);
+    if (kind === 'join-control-plane') this.joinedAt.set(name, this.version);
     host.node = name;
     const role = kind === 'join-worker' ? 'worker' : 'control-plane';
     this.nodes.set(name, { role, ready: false, systemId: host.systemId });

@@ -30,6 +30,7 @@ export class SiteKubernetes {
 
   /** What kubeadm does to it, for the lab's kubeadm stand-in. */
   readonly hub: KubernetesHub = {
+    nodes: () => [],
     init: async (start, node) => {
       if (this.clusters.has(start.server)) return err(`error: there is a cluster at ${start.server} already`);
       const cluster: SimulatedCluster = {
