@@ -16,9 +16,7 @@ export default {
   async fetch(request, env, context): Promise<Response> {
     if (new URL(request.url).pathname !== '/test/machines') return worker.fetch(request, env, context);
     const { clusterId, release } = Wish.parse(await request.json());
-    const asked = await clusterOf(env, DEFAULT_SCOPE, clusterId).changeMachines(
-      release,
-    );
+    const asked = await clusterOf(env, DEFAULT_SCOPE, clusterId).changeMachines(release);
     return asked.ok ? Response.json(asked.value) : Response.json(asked.error, { status: 409 });
   },
   scheduled: worker.scheduled,

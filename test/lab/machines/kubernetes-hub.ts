@@ -177,7 +177,7 @@ function recordedVersion({ cluster }: KubernetesApi): string {
 }
 
 /** kubeadm's check KubeletVersion: a kubelet of a newer minor than the control plane it joins. */
-function tooNew(kubelet: string | null, controlPlane: string): string | null {
+export function tooNew(kubelet: string | null, controlPlane: string): string | null {
   const minorOf = (version: string): number => Number(version.split('.')[1]);
   if (kubelet === null || minorOf(kubelet) <= minorOf(controlPlane)) return null;
   return `[preflight] Some fatal errors occurred:\n\t[ERROR KubeletVersion]: the kubelet version is higher than the control plane version. This is not a supported version skew and may lead to a malfunctional cluster. Kubelet version: "${kubelet.slice(1)}" Control plane version: "${controlPlane.slice(1)}"`;
