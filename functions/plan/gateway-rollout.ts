@@ -1,5 +1,6 @@
 // Pure. How far a gateway's machines are on their way to another image or Kubernetes, and which of them may go next (SPEC.md
 // [RO2]-[RO6]). Three machines lose one before its successor comes; the only one goes after its successor serves beside it.
+import { WHOLE_BOOTSTRAP } from '../../shared/enrolment.ts';
 import type { Waits } from '../../shared/limits.ts';
 import type { MachinesRelease } from '../../shared/release.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -81,7 +82,7 @@ export function nextToGo(state: ClusterState): MachineRecord | null {
 
 /** While everything else serves, with quorum and a connected relay to spare, and nobody else on the way. */
 export function mayGo(state: ClusterState, victim: MachineRecord, now: number, waits: Waits): Result<null, Unsafe> {
-  const wait = (reason: string): Result<null, Unsafe> => err({ reason, lookAt: null });
+  const wait = (reason: string, lookAt: number | null = null): Result<null, Unsafe> => err({ reason, lookAt });
   if (state.gateway?.connected === false) return wait('the gateway to be connected');
   if (state.rolling?.toldAt == null) return wait('Kubernetes to take its new version');
   const going = state.machines.find(({ leaving }) => leaving !== null);
@@ -89,6 +90,8 @@ export function mayGo(state: ClusterState, victim: MachineRecord, now: number, w
   const others = currentMachines(state).filter(({ claim }) => claim !== victim.claim);
   const behind = others.find((other) => !isSteady(state, other));
   if (behind !== undefined) return wait(`${nameOf(behind)} to serve`);
+  const busy = others.find((other) => now < bootstrapUntil(other, waits));
+  if (busy !== undefined) return wait(`the bootstrap of ${nameOf(busy)} to end`, bootstrapUntil(busy, waits));
   const serving = new Set<string>(others.map(({ slot }) => slot));
   const gap = slotsOf(state.spec).find(
     ({ slot }) => !serving.has(slot) && (slot !== victim.slot || expandsFirst(state)),
@@ -97,6 +100,12 @@ export function mayGo(state: ClusterState, victim: MachineRecord, now: number, w
   const safe = isSteady(state, victim) ? settled(state, now, waits) : ok(null);
   const removable = safe.ok ? mayRemoveMember(state, victim) : safe;
   return removable.ok ? mayLoseRelay(state, victim) : removable;
+}
+
+/** Its last steps, which remove secrets, are told to a relay that may be the one to go. A report that is lost holds nothing up for ever. */
+function bootstrapUntil({ steps, readyAt }: MachineRecord, waits: Waits): number {
+  const isOver = steps.some(({ name, outcome }) => name === WHOLE_BOOTSTRAP && outcome === 'succeeded');
+  return isOver || readyAt === null ? 0 : readyAt + waits.joinDeadlineMs;
 }
 
 /** Its node is Ready, and its relay connected: stricter than [GW2], since the next one to go may have been the other that was. */

@@ -13,12 +13,11 @@ export function rolloutWaits(state: ClusterState, now: number, waits: Waits): Wa
   const { at: since } = state.rolling;
   const next = nextToGo(state);
   const may = next === null ? null : mayGo(state, next, now, waits);
-  const turn =
-    next === null || may === null || may.ok ? '' : ` ${nameOf(next)} is next, after waiting for ${may.error.reason}.`;
+  const unsafe = may === null || may.ok ? null : may.error;
+  const turn = next === null || unsafe === null ? '' : ` ${nameOf(next)} is next, after waiting for ${unsafe.reason}.`;
   const sentence = `${done} of ${of} machines run ${labelOf(release)}.${turn}`;
-  return [
-    { code: 'rolling-out', slot: next?.slot ?? null, sentence, since, deadlineAt: since + waits.shortageDeadlineMs },
-  ];
+  const deadlineAt = unsafe?.lookAt ?? since + waits.shortageDeadlineMs;
+  return [{ code: 'rolling-out', slot: next?.slot ?? null, sentence, since, deadlineAt }];
 }
 
 /** The machine for which a spare one is looked for; null when none is. */

@@ -155,6 +155,19 @@ describe('a rollout in which things fail', () => {
     expect(stale).toMatchObject({ ok: false, error: { reason: expect.stringContaining('as a member') } });
   });
 
+  test('[RO5] the last steps of a new machine are waited for, but not for ever when their report is lost', () => {
+    const world = running(1, 1);
+    world.intercept = (event) =>
+      event.kind === 'observed' && event.fact.kind === 'step' && event.fact.step === 'bootstrap';
+    roll(world, { image: 'ubuntu/plucky' });
+    world.run(() => world.lines.includes('Machine 1 of 1 is replaced.'));
+    const since = world.now;
+    expect(waitOf(world, 'rolling-out')?.sentence).toContain('for the bootstrap of gateway-0');
+    world.run(() => world.sentVerbs('ensure-node-removed').length > 0);
+    expect(world.now - since).toBe(TEST_WAITS.joinDeadlineMs);
+    world.runToPhase('running');
+  });
+
   test('[RO6] a machine that does not serve goes first', () => {
     const world = running(3, 2);
     const { claim, held } = onlyOf(world, 'gateway-2');
