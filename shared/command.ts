@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { BootstrapDocument } from './bootstrap.ts';
 import { Claim } from './claim.ts';
+import { KubernetesLayer } from './cluster-profile.ts';
 import { ERASE_MODES } from './cluster-spec.ts';
 import { AgreementKey, WrappedGatewayKey } from './gateway-key.ts';
 import { AccountId, ClusterId, EpochMs, GatewayId, RelayNodeId, Scope, SystemId } from './ids.ts';
@@ -98,6 +99,11 @@ export const CommandBody = z.discriminatedUnion('verb', [
     /** Addresses of the other members, to ask one of them. */
     peers: z.array(z.ipv4()).min(1).max(7),
   }),
+  /**
+   * The cluster's own record (ConfigMap `kubeadm-config`) says this version, so that machines that join from here on get the
+   * static pods of it. Nothing else of Kubernetes is changed. A lower version than it says is refused.
+   */
+  tagged('ensure-kubernetes-version', { access: ClusterAccess, version: KubernetesLayer.shape.version }),
   /** Signs a client certificate for a key that never leaves the asker. */
   tagged('ensure-certificate', {
     identity: SealedSecret,
@@ -195,6 +201,7 @@ export const CommandResult = z.discriminatedUnion('verb', [
   tagged('ensure-applied', { applied: z.array(z.string()) }),
   tagged('ensure-node-removed', { existed: z.boolean() }),
   tagged('ensure-member-removed', { existed: z.boolean() }),
+  tagged('ensure-kubernetes-version', { version: KubernetesLayer.shape.version }),
   tagged('ensure-certificate', { certificatePem: z.string(), caCertPem: z.string(), notAfter: EpochMs }),
   tagged('ensure-node-key', { wrapped: WrappedGatewayKey }),
   /** The public half of what the node holds now. */

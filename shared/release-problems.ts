@@ -56,6 +56,11 @@ export const RELEASE_PROBLEMS = {
     title: 'Too many clusters wait for the upgrade of this gateway',
     todo: 'Ask again when the upgrade has ended: see `upgrade` of the gateway.',
   },
+  KUBERNETES_SKEW: {
+    status: 409,
+    title: 'Kubernetes can’t go that far at once',
+    todo: 'Upgrade one minor version after another, and never back: `detail` says from where to where.',
+  },
   WINDOW_INVALID: {
     status: 422,
     title: 'The maintenance window is empty or over',

@@ -11,6 +11,12 @@ import type { ClusterState } from '../plan/cluster-state.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { ClusterPreview } from '../plan/preview-cluster.ts';
 
+/** What somebody asks for who wants to know when it may not be. */
+export type RequestEvent = Extract<
+  ClusterEvent,
+  { kind: 'abort-requested' | 'deletion-requested' | 'resized' | 'machines-changed' }
+>;
+
 export type ClusterBrain = {
   /** The stored state, parsed. Throws when it is none. */
   decode(stored: unknown): ClusterState;
@@ -24,8 +30,8 @@ export type ClusterBrain = {
   describe(state: ClusterState, now: EpochMs, waits: Waits): ClusterView;
   /** What opens its Kubernetes API; null until there is both identity and endpoint. */
   access(state: ClusterState): ClusterAccess | null;
-  /** Why the cluster may not be aborted or deleted now; null when it may. */
-  refuses(state: ClusterState, request: 'abort-requested' | 'deletion-requested'): ApiFailure | null;
+  /** Why the cluster may not be aborted, deleted, or changed like this now; null when it may. */
+  refuses(state: ClusterState, request: RequestEvent): ApiFailure | null;
   /** What it would choose now; changes nothing. */
   preview(state: ClusterState | null, asked: ClusterPreview, now: EpochMs): Result<ClusterPlan, ApiFailure>;
   /** Broken invariants as sentences. */

@@ -19,7 +19,7 @@ import type { ClusterState } from '../plan/cluster-state.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { ClusterPreview } from '../plan/preview-cluster.ts';
 import type { Alarm } from './alarm.ts';
-import type { ClusterBrain } from './cluster-brain.ts';
+import type { ClusterBrain, RequestEvent } from './cluster-brain.ts';
 import { type ClusterStorage, clusterStorage, LANES } from './cluster-storage.ts';
 import { leftoversOf } from './leftovers.ts';
 import { nextAlarm } from './next-alarm.ts';
@@ -96,11 +96,11 @@ export class ClusterLogic implements ClusterRpc {
   }
 
   async requestDeletion(actor: string): Promise<Result<ClusterView, ApiFailure>> {
-    return this.#request('deletion-requested', actor);
+    return this.#request({ kind: 'deletion-requested', at: this.#ports.now(), actor });
   }
 
   async requestAbort(actor: string): Promise<Result<ClusterView, ApiFailure>> {
-    return this.#request('abort-requested', actor);
+    return this.#request({ kind: 'abort-requested', at: this.#ports.now(), actor });
   }
 
   async accountChanged(account: AccountAccess): Promise<void> {
@@ -129,13 +129,11 @@ export class ClusterLogic implements ClusterRpc {
   }
 
   async resize(size: number): Promise<Result<ClusterView, ApiFailure>> {
-    const state = this.#advance([{ kind: 'resized', at: this.#ports.now(), size }]);
-    return state === null ? err(apiFailure('NOT_FOUND')) : ok(this.#describe(state));
+    return this.#request({ kind: 'resized', at: this.#ports.now(), size });
   }
 
-  async changeMachines(_release: MachinesRelease): Promise<Result<ClusterView, ApiFailure>> {
-    const state = this.#read();
-    return state === null ? err(apiFailure('NOT_FOUND')) : ok(this.#describe(state));
+  async changeMachines(release: MachinesRelease): Promise<Result<ClusterView, ApiFailure>> {
+    return this.#request({ kind: 'machines-changed', at: this.#ports.now(), release });
   }
 
   async leftovers(): Promise<OrphanedGateway> {
@@ -209,15 +207,12 @@ export class ClusterLogic implements ClusterRpc {
     return state;
   }
 
-  async #request(
-    kind: 'deletion-requested' | 'abort-requested',
-    actor: string,
-  ): Promise<Result<ClusterView, ApiFailure>> {
+  async #request(event: RequestEvent): Promise<Result<ClusterView, ApiFailure>> {
     const before = this.#read();
     if (before === null) return err(apiFailure('NOT_FOUND'));
-    const refused = this.#ports.brain.refuses(before, kind);
+    const refused = this.#ports.brain.refuses(before, event);
     if (refused !== null) return err(refused);
-    return ok(this.#describe(this.#advance([{ kind, at: this.#ports.now(), actor }]) ?? before));
+    return ok(this.#describe(this.#advance([event]) ?? before));
   }
 
   #read(): ClusterState | null {

@@ -1,13 +1,16 @@
 // The real planner behind the port.
+import type { ApiFailure } from '../../shared/problem.ts';
+import { assertNever, type Result } from '../../shared/result.ts';
 import { applyEvent } from '../plan/apply-event.ts';
 import { checkState } from '../plan/check-state.ts';
 import { ClusterState } from '../plan/cluster-state.ts';
 import { describeCluster } from '../plan/describe-cluster.ts';
+import { mayChangeMachines, mayResize } from '../plan/may-change-machines.ts';
 import { mayAbort, mayDelete } from '../plan/may-end.ts';
 import { decide } from '../plan/plan-cluster.ts';
 import { accessOf } from '../plan/plan-control-plane.ts';
 import { previewCluster } from '../plan/preview-cluster.ts';
-import type { ClusterBrain } from './cluster-brain.ts';
+import type { ClusterBrain, RequestEvent } from './cluster-brain.ts';
 
 export const plannerBrain: ClusterBrain = {
   decode: (stored) => ClusterState.parse(stored),
@@ -22,9 +25,24 @@ export const plannerBrain: ClusterBrain = {
   describe: describeCluster,
   access: accessOf,
   refuses(state, request) {
-    const may = request === 'abort-requested' ? mayAbort(state) : mayDelete(state);
+    const may = mayRequest(state, request);
     return may.ok ? null : may.error;
   },
   preview: previewCluster,
   check: checkState,
 };
+
+function mayRequest(state: ClusterState, request: RequestEvent): Result<null, ApiFailure> {
+  switch (request.kind) {
+    case 'abort-requested':
+      return mayAbort(state);
+    case 'deletion-requested':
+      return mayDelete(state);
+    case 'resized':
+      return mayResize(state, request.size);
+    case 'machines-changed':
+      return mayChangeMachines(state, request.release);
+    default:
+      return assertNever(request);
+  }
+}

@@ -55,11 +55,11 @@ export type ClusterRpc = {
   gatewayConnected(connected: boolean, ahead?: number | null): Promise<void>;
   /** To the machines of a gateway: its relays as they are now. False when there is no such cluster (yet): nothing is stored. */
   relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean>;
-  /** To the machines of a gateway: so many there shall be. Not more than there are: nothing happens. `NOT_FOUND`. */
+  /** To the machines of a gateway: so many there shall be. Not more than there are: nothing happens. `NOT_FOUND`, `GATEWAY_NOT_HEALTHY`. */
   resize(size: number): Promise<Result<ClusterView, ApiFailure>>;
   /**
-   * To the machines of a gateway: this they shall run, each replaced by one that does. Until all do, the cluster is `updating`.
-   * `NOT_FOUND`.
+   * To the machines of a gateway: run this, one machine after another. The same again changes nothing. `updating` until every
+   * machine runs it and serves. `NOT_FOUND`, `GATEWAY_WITHOUT_MACHINES`, `GATEWAY_NOT_HEALTHY`, `KUBERNETES_SKEW`.
    */
   changeMachines(release: MachinesRelease): Promise<Result<ClusterView, ApiFailure>>;
   /** What MAAS may still hold for this cluster. */

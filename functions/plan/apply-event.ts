@@ -3,6 +3,7 @@
 import type { AccountAccess } from '../../shared/command.ts';
 import { assertNever } from '../../shared/result.ts';
 import { applyFact } from './apply-fact.ts';
+import { applyMachines } from './apply-machines.ts';
 import { applyOutcome } from './apply-outcome.ts';
 import { applyRelays } from './apply-relays.ts';
 import type { ClusterEvent } from './cluster-event.ts';
@@ -32,6 +33,8 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
       return withIntent(state, 'deleted', event);
     case 'resized':
       return withSize(state, event);
+    case 'machines-changed':
+      return applyMachines(state, event.release, event.at) ?? ignore(state);
     case 'relays-changed':
       return applyRelays(state, event.relays, event.at) ?? ignore(state);
     default:
@@ -89,12 +92,11 @@ function withIntent(
   return { ...state, generation: state.generation + 1, intent: { kind, at: event.at, actor: event.actor } };
 }
 
-/** Gateways only, and growing only: a smaller control plane would mean to choose whom to lose ([GW6]). */
+/** Gateways only, and growing only: a smaller control plane would mean to choose whom to lose ([GW6]). Not in a rollout ([RO8]). */
 function withSize(state: ClusterState, { size, at }: Extract<ClusterEvent, { kind: 'resized' }>): ClusterState {
   const pool = state.spec.pools.find(({ role }) => role === 'control-plane');
-  if (state.kind !== 'gateway' || state.intent.kind !== 'present' || pool === undefined || size <= pool.size) {
-    return ignore(state);
-  }
+  const may = state.kind === 'gateway' && state.intent.kind === 'present' && state.rolling === null;
+  if (!may || pool === undefined || size <= pool.size) return ignore(state);
   const pools = state.spec.pools.map((other) => (other === pool ? { ...other, size } : other));
   const growing = state.provisionedAt === null ? null : { from: state.growing?.from ?? pool.size, to: size, at };
   return { ...state, generation: state.generation + 1, growing, spec: { ...state.spec, pools } };
@@ -119,6 +121,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     relays: [],
     relaysRevoked: [],
     growing: null,
+    rolling: null,
     account,
     spec,
     profile,

@@ -4,6 +4,7 @@ import type { CommandFailure, CommandId, CommandOutcome, CommandResult } from '.
 import { assertNever } from '../../shared/result.ts';
 import { type ClusterState, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
 import { type CommandName, commandNameOf, pendingKey } from './command-name.ts';
+import { versionTold } from './gateway-rollout.ts';
 
 /** Null when nobody waits for it. */
 export function applyOutcome(
@@ -72,6 +73,8 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
       return onMachine((record) => leavingWith(record, { nodeRemoved: true }));
     case 'ensure-member-removed':
       return onMachine((record) => leavingWith(record, { memberRemoved: true }));
+    case 'ensure-kubernetes-version':
+      return versionTold(state, value.version, at);
     case 'observe-cluster':
       return { ...state, watching: null };
     case 'observe-account':

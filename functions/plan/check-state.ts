@@ -1,7 +1,7 @@
 // Pure. What may never be, as a linter: run after each step in tests and in simulation, and report-only in production. The
 // ids I… are those of reliability.md §2.
 import { CANDIDATES_MAX, DEPLOYS_IN_FLIGHT_MAX, GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
-import { checkGateway } from './check-gateway.ts';
+import { checkGateway, isPair } from './check-gateway.ts';
 import { type ClusterState, currentMachines, slotsOf, subjectOf } from './cluster-state.ts';
 import { commandNameOf } from './command-name.ts';
 import type { Plan } from './plan.ts';
@@ -24,7 +24,9 @@ function claims(state: ClusterState): string[] {
   const current = currentMachines(state);
   const count = new Map<string, number>();
   for (const { slot } of current) count.set(slot, (count.get(slot) ?? 0) + 1);
-  for (const [slot, machines] of count) if (machines > 1) found.push(`I2: slot ${slot} has ${machines} machines.`);
+  for (const [slot, machines] of count) {
+    if (machines > 1 && !isPair(state, slot)) found.push(`I2: slot ${slot} has ${machines} machines.`);
+  }
   for (const { slot } of current) if (!slots.has(slot)) found.push(`Slot ${slot} is not in the spec.`);
   const held = state.machines.flatMap((machine) =>
     machine.leaving?.goneAt != null ? [] : (machine.held?.systemId ?? []),

@@ -1,7 +1,8 @@
 // Pure. Conditions in the vocabulary of Cluster API (features §3.7), derived from the state.
 import type { Condition } from '../../shared/cluster-view.ts';
-import { type ClusterState, currentMachines, isReady, slotsOf } from './cluster-state.ts';
+import { type ClusterState, currentMachines, isReady, type MachineRecord, slotsOf } from './cluster-state.ts';
 import { hasActiveRelay } from './gateway-relays.ts';
+import { rolledOut } from './gateway-rollout.ts';
 import { maasConditions } from './maas-health.ts';
 
 export function conditionsOf(state: ClusterState): Condition[] {
@@ -35,7 +36,7 @@ export function conditionsOf(state: ClusterState): Condition[] {
 function roleReady(state: ClusterState, role: 'control-plane' | 'worker', type: string): Condition {
   const wanted = slotsOf(state.spec).filter(({ pool }) => pool.role === role).length;
   const machines = currentMachines(state).filter((machine) => machine.role === role);
-  const ready = machines.filter((machine) => isReady(state, machine)).length;
+  const ready = slotsWith(machines, (machine) => isReady(state, machine));
   const since = Math.max(state.createdAt, ...machines.map((machine) => machine.readyAt ?? machine.chosenAt));
   return condition(type, ready >= wanted, since, 'NodesReady', `${ready} of ${wanted} nodes are Ready.`);
 }
@@ -46,12 +47,25 @@ function relayConditions(state: ClusterState): Condition[] {
   const wanted = slotsOf(state.spec).length;
   const machines = currentMachines(state);
   const since = Math.max(state.createdAt, ...machines.map(({ relay }) => relay?.since ?? state.createdAt));
-  const active = machines.filter(hasActiveRelay).length;
-  const here = machines.filter(({ relay }) => relay?.status === 'here').length;
+  const active = slotsWith(machines, hasActiveRelay);
+  const here = slotsWith(machines, ({ relay }) => relay?.status === 'here');
   return [
     condition('RelaysActive', active >= wanted, since, 'RelaysOfMachines', `${active} of ${wanted} relays are active.`),
     condition('RelaysConnected', here >= wanted, since, 'Tunnels', `${here} of ${wanted} relays are connected.`),
+    rollingOut(state),
   ];
+}
+
+function rollingOut(state: ClusterState): Condition {
+  const { rolling, provisionedAt, createdAt } = state;
+  const { done, of } = rolledOut(state);
+  const since = rolling?.at ?? provisionedAt ?? createdAt;
+  return condition('RollingOut', rolling !== null, since, 'Machines', `${done} of ${of} machines run what is asked.`);
+}
+
+/** Slots with such a machine: one may have two for a while ([RO4]). */
+function slotsWith(machines: readonly MachineRecord[], is: (machine: MachineRecord) => boolean): number {
+  return new Set(machines.flatMap((machine) => (is(machine) ? machine.slot : []))).size;
 }
 
 function condition(type: string, is: boolean, lastTransition: number, reason: string, message: string): Condition {

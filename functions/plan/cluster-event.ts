@@ -7,6 +7,7 @@ import { ClusterId, EpochMs, GatewayId, Scope } from '../../shared/ids.ts';
 import { RelayOfMachine } from '../../shared/installation.ts';
 import { CONTROL_PLANE_SIZE_MAX } from '../../shared/limits.ts';
 import { ClusterFact } from '../../shared/observation.ts';
+import { MachinesRelease } from '../../shared/release.ts';
 
 const event = <K extends string, A extends z.ZodRawShape>(kind: K, shape: A) =>
   z.strictObject({ kind: z.literal(kind), at: EpochMs, ...shape });
@@ -27,6 +28,8 @@ export const ClusterEvent = z.discriminatedUnion('kind', [
   }),
   /** The control plane grows to so many; never fewer (features G8). */
   event('resized', { size: z.int().min(1).max(CONTROL_PLANE_SIZE_MAX) }),
+  /** A gateway's machines shall run this, one after another (features G9). */
+  event('machines-changed', { release: MachinesRelease }),
   /** The relays of the gateway as they are now; told to the cluster that is the gateway's own machines. */
   event('relays-changed', { relays: z.array(RelayOfMachine).max(64) }),
   event('account-changed', { account: AccountAccess }),

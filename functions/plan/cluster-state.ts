@@ -4,7 +4,7 @@
 //   apply-event.ts folds facts in;  plan-cluster.ts decides, in order;  step.ts does both;  command-for.ts asks once;
 //   plan-*.ts one concern each;     choose-*.ts pick machines and address;  waiting-on.ts says why nothing happens;
 //   describe-cluster.ts and timeline.ts tell the user;  check-state.ts and check-gateway.ts find what may never be;
-//   gateway-relays.ts and gateway-growth.ts are about a gateway's own machines.
+//   gateway-relays.ts, gateway-growth.ts and gateway-rollout.ts are about a gateway's own machines.
 import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { ClusterProfile } from '../../shared/cluster-profile.ts';
@@ -16,6 +16,7 @@ import { RelayOfMachine } from '../../shared/installation.ts';
 import { InventoryFacts } from '../../shared/inventory.ts';
 import { MachineStatus } from '../../shared/machine.ts';
 import { MaasFailureSeen } from '../../shared/observation.ts';
+import { MachinesRelease } from '../../shared/release.ts';
 import { SealedSecret } from '../../shared/sealed-secret.ts';
 
 const Moment = EpochMs.nullable();
@@ -36,6 +37,8 @@ export const Leaving = z.strictObject({
   memberRemoved: z.boolean(),
   nodeRemoved: z.boolean(),
   goneAt: Moment,
+  /** It serves and goes as planned: drained first, so that what runs on it finds another place. */
+  drain: z.boolean().default(false),
 });
 export type Leaving = z.infer<typeof Leaving>;
 
@@ -48,7 +51,7 @@ export const MachineRelay = z.strictObject({
 });
 export type MachineRelay = z.infer<typeof MachineRelay>;
 
-/** One machine under one claim, from the moment its allocate is sent. A slot has at most one that is not leaving (I2). */
+/** One machine under one claim, from the moment its allocate is sent. A slot has at most one that is not leaving (I2), but see [RO4]. */
 export const MachineRecord = z.strictObject({
   claim: Claim,
   slot: SlotId,
@@ -78,6 +81,8 @@ export const MachineRecord = z.strictObject({
   readyAt: Moment,
   /** The relay on it, as the gateway tells: null before it was heard of. Of a gateway's own machines only. */
   relay: MachineRelay.nullable().default(null),
+  /** What it was deployed to run, as a hash: of a gateway's own machines only. Null too in what was stored before there was such a thing. */
+  revision: z.string().nullable().default(null),
   leaving: Leaving.nullable(),
 });
 export type MachineRecord = z.infer<typeof MachineRecord>;
@@ -118,6 +123,16 @@ export type Trouble = z.infer<typeof Trouble>;
 const Absence = z.strictObject({ from: EpochMs, to: EpochMs });
 export type Absence = z.infer<typeof Absence>;
 
+/** A gateway's machines on their way to another image or Kubernetes. */
+export const Rolling = z.strictObject({
+  /** What they ran when it began: the oldest that may still be among them. */
+  from: MachinesRelease,
+  at: EpochMs,
+  /** When Kubernetes was told the version that machines join with from here on; null before. */
+  toldAt: Moment,
+});
+export type Rolling = z.infer<typeof Rolling>;
+
 export const SlotMemory = z.strictObject({
   lastAttempt: z.int(),
   /** When a machine of this slot failed. */
@@ -142,6 +157,8 @@ export const ClusterState = z.strictObject({
   relaysRevoked: z.array(Claim).default([]),
   /** A provisioned control plane on its way to a larger size; null before and when it is there. */
   growing: z.strictObject({ from: z.int(), to: z.int(), at: EpochMs }).nullable().default(null),
+  /** Null before, and when every machine runs what is asked. */
+  rolling: Rolling.nullable().default(null),
   account: AccountAccess,
   spec: ClusterSpec,
   profile: ClusterProfile,

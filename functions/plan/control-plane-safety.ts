@@ -17,6 +17,8 @@ const ETCD_SILENCE_MS = 30_000;
 export function mayAddMember(state: ClusterState, now: number, waits: Waits): Result<null, Unsafe> {
   const wait = (reason: string, lookAt: number | null = null): Result<null, Unsafe> => err({ reason, lookAt });
   if (state.api?.ready !== true) return wait('the Kubernetes API to answer');
+  // It would be given the static pods of the old version ([RO3]).
+  if (state.rolling?.toldAt === null) return wait('Kubernetes to take its new version');
   const going = leavingMembers(state)[0];
   if (going !== undefined) return wait(`${nameOf(going)} to be removed from the control plane`);
   const begun = members(state);

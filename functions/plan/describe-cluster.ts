@@ -7,11 +7,12 @@ import {
   currentMachines,
   isReady,
   type MachineRecord,
-  machineOfSlot,
   nodeOf,
+  type PlannedSlot,
   slotsOf,
 } from './cluster-state.ts';
-import { isWhole, servesFirst } from './gateway-relays.ts';
+import { servesFirst, slotsServing } from './gateway-relays.ts';
+import { expandsFirst } from './gateway-rollout.ts';
 import { resolveProfile } from './resolve-profile.ts';
 import { waitingOn } from './waiting-on.ts';
 
@@ -34,14 +35,14 @@ export function describeCluster(state: ClusterState, now: number, waits: Waits):
     endpoint: address === null || address.ip === null ? null : { host: address.fqdn, ip: address.ip, port: 6443 },
     kubernetesVersion: profile.ok ? profile.value.kubernetes.version : '',
     spec,
-    machines: slotsOf(spec).map(({ slot, pool }) => describeSlot(state, slot, pool.name, pool.role)),
+    machines: slotsOf(spec).flatMap((planned) => describeSlot(state, planned)),
     waitingOn: waitingOn(state, now, waits),
     conditions: conditionsOf(state),
   };
 }
 
 export function summarise(state: ClusterState, now: number): ClusterSummary {
-  const ready = currentMachines(state).filter((machine) => isReady(state, machine));
+  const ready = new Set(currentMachines(state).flatMap((machine) => (isReady(state, machine) ? machine.slot : [])));
   return {
     id: state.clusterId,
     name: state.spec.name,
@@ -50,7 +51,7 @@ export function summarise(state: ClusterState, now: number): ClusterSummary {
     phase: phaseOf(state),
     gatewayId: state.gatewayId,
     accountId: state.account.accountId,
-    machinesReady: ready.length,
+    machinesReady: ready.size,
     machinesWanted: slotsOf(state.spec).length,
     createdAt: state.createdAt,
     provisionedAt: state.provisionedAt,
@@ -65,15 +66,34 @@ export function phaseOf(state: ClusterState): ClusterPhase {
   if (state.failure !== null) return 'failed';
   if (state.queued !== null) return 'queued';
   if (state.provisionedAt === null) return currentMachines(state).length > 0 ? 'provisioning' : 'pending';
-  const { growing } = state;
-  const serves = growing === null ? isWhole(state) : servesFirst(state, growing.from);
-  if (!serves || state.api?.ready !== true) return 'degraded';
-  return growing === null ? 'running' : 'updating';
+  const { growing, rolling } = state;
+  if (!serves(state) || state.api?.ready !== true) return 'degraded';
+  return growing === null && rolling === null ? 'running' : 'updating';
 }
 
-/** The machine that fills the slot, or the last one on its way back. */
-function describeSlot(state: ClusterState, slot: string, pool: string, role: MachineView['role']): MachineView {
-  const machine = machineOfSlot(state, slot) ?? state.machines.findLast((candidate) => candidate.slot === slot) ?? null;
+/** A gateway that grows serves with those of before, and one whose machines are replaced may miss the one that is ([GW6], [RO6]). */
+function serves(state: ClusterState): boolean {
+  const { growing, rolling } = state;
+  if (growing !== null) return servesFirst(state, growing.from);
+  const wanted = slotsOf(state.spec).length;
+  const missing = rolling === null || expandsFirst(state) ? 0 : 1;
+  return slotsServing(state, wanted) >= wanted - missing;
+}
+
+/** The machine that fills the slot, or the last one on its way back; both while one takes the place of the other ([RO4]). */
+function describeSlot(state: ClusterState, { slot, pool }: PlannedSlot): MachineView[] {
+  const filling = currentMachines(state).filter((machine) => machine.slot === slot);
+  const last = state.machines.findLast((machine) => machine.slot === slot) ?? null;
+  const shown = filling.length > 0 ? filling : [last];
+  return shown.map((machine) => describeMachine(state, slot, pool, machine));
+}
+
+function describeMachine(
+  state: ClusterState,
+  slot: string,
+  { name: pool, role }: PlannedSlot['pool'],
+  machine: MachineRecord | null,
+): MachineView {
   const { phase, since } = slotPhaseOf(state, machine);
   const node = machine === null ? null : nodeOf(state, machine);
   return {
@@ -102,7 +122,8 @@ export function slotPhaseOf(
   const { leaving, held, deploy, enrolled, document, readyAt, chosenAt } = machine;
   if (leaving !== null) {
     if (leaving.goneAt !== null) return { phase: 'released', since: leaving.goneAt };
-    return { phase: 'releasing', since: leaving.since };
+    const drains = leaving.drain && !leaving.nodeRemoved;
+    return { phase: drains ? 'draining' : 'releasing', since: leaving.since };
   }
   const node = nodeOf(state, machine);
   if (readyAt !== null) {

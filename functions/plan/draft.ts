@@ -52,12 +52,12 @@ function doubtWithdrawn(draft: Draft, name: ReturnType<typeof commandNameOf>): v
 export function sendAway(
   draft: Draft,
   machine: MachineRecord,
-  why: Pick<Leaving, 'code' | 'reason' | 'memberRemoved' | 'nodeRemoved'>,
+  why: Pick<Leaving, 'code' | 'reason' | 'memberRemoved' | 'nodeRemoved'> & { readonly drain?: true },
 ): void {
   const subject = `${subjectOf(machine)}/`;
   withdrawAbout(draft, subject);
   const record = draft.state.machines.find((candidate) => candidate.claim === machine.claim) ?? machine;
-  const leaving = { ...why, since: draft.now, tries: 0, askedAt: null, goneAt: null };
+  const leaving = { drain: false, ...why, since: draft.now, tries: 0, askedAt: null, goneAt: null };
   const troubles = Object.entries(draft.state.troubles).filter(([key]) => !key.startsWith(subject));
   draft.state = { ...withMachine(draft.state, { ...record, leaving }), troubles: Object.fromEntries(troubles) };
 }

@@ -4,11 +4,16 @@ import type { Waits } from '../../shared/limits.ts';
 import { err, type Result } from '../../shared/result.ts';
 import { type ClusterState, currentMachines, type PlannedSlot, slotsOf } from './cluster-state.ts';
 import { mayAddMember, type Unsafe } from './control-plane-safety.ts';
+import { isToBeJoined } from './gateway-rollout.ts';
 import { nameOf } from './plan-replacement.ts';
 
+/** Those too whose only machine goes when a second one serves beside it ([RO4]). */
 export function emptySlots(state: ClusterState): PlannedSlot[] {
-  const filled = new Set(currentMachines(state).map(({ slot }) => slot));
-  return slotsOf(state.spec).filter(({ slot }) => !filled.has(slot));
+  const current = currentMachines(state);
+  return slotsOf(state.spec).filter(({ slot }) => {
+    const inSlot = current.filter((machine) => machine.slot === slot);
+    return inSlot.length === 0 || isToBeJoined(state, inSlot);
+  });
 }
 
 /** Those of the empty slots whose turn it is. */

@@ -18,10 +18,15 @@ export function isWhole(state: ClusterState): boolean {
 
 /** The first `count` slots are whole. */
 export function servesFirst(state: ClusterState, count: number): boolean {
+  return slotsServing(state, count) === Math.min(count, slotsOf(state.spec).length);
+}
+
+/** How many of the first `count` slots have a machine that serves. */
+export function slotsServing(state: ClusterState, count: number): number {
   const serving = new Set(currentMachines(state).flatMap((machine) => (isServing(state, machine) ? machine.slot : [])));
   return slotsOf(state.spec)
     .slice(0, count)
-    .every(({ slot }) => serving.has(slot));
+    .filter(({ slot }) => serving.has(slot)).length;
 }
 
 export const hasActiveRelay = ({ relay }: MachineRecord): boolean => relay !== null && relay.status !== 'missing';

@@ -54,7 +54,7 @@ function addMachine(draft: Draft, { slot, pool }: PlannedSlot, candidates: Syste
   const attempt = memory.lastAttempt + 1;
   const claim = claimOf({ gatewayId: state.gatewayId, clusterId: state.clusterId, slot, attempt });
   const blank = { doubt: null, held: null, deploy: null, maas: null, enrolled: null, document: null };
-  const more = { ...blank, steps: [], readyAt: null, relay: null, leaving: null };
+  const more = { ...blank, steps: [], readyAt: null, relay: null, revision: null, leaving: null };
   const machine = { claim, slot, pool: pool.name, role: pool.role, attempt, candidates, chosenAt: now, ...more };
   const slots = { ...state.slots, [slot]: { ...memory, lastAttempt: attempt } };
   draft.state = { ...state, slots, machines: [...state.machines, machine] };

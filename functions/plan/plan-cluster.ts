@@ -19,6 +19,7 @@ import { planLeaving } from './plan-leaving.ts';
 import { settleProvisioned } from './plan-provisioned.ts';
 import { waitInLine } from './plan-queue.ts';
 import { replaceFailed } from './plan-replacement.ts';
+import { planRollout } from './plan-rollout.ts';
 import { planTeardown } from './plan-teardown.ts';
 import { planWatch } from './plan-watch.ts';
 import { planWorkers } from './plan-workers.ts';
@@ -55,6 +56,7 @@ function planInOrder(draft: Draft): void {
   failWhenStuck(draft);
   if (draft.state.failure === null) {
     planIdentity(draft);
+    planRollout(draft);
     planChoice(draft, profile.value);
     planAddress(draft);
     planClaims(draft, profile.value);

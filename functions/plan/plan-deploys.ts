@@ -3,6 +3,7 @@ import { DEPLOYS_IN_FLIGHT_MAX } from '../../shared/limits.ts';
 import { currentMachines, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
 import { ask } from './command-for.ts';
 import type { Draft } from './draft.ts';
+import { revisionNow } from './gateway-rollout.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 
 /** Only when every slot has had its machine and the address is ours: a request takes all it needs, or nothing. */
@@ -21,7 +22,7 @@ export function planDeploys(draft: Draft, { os }: ResolvedProfile): void {
     ask(draft, subjectOf(machine), body, draft.waits.commandDeadlineMs);
     if (machine.deploy === null) {
       const deploy = { sentAt: draft.now, acceptedAt: null, enrolUntil };
-      draft.state = withMachine(draft.state, { ...machine, deploy });
+      draft.state = withMachine(draft.state, { ...machine, deploy, revision: revisionNow(draft.state) });
     }
   }
 }

@@ -1,7 +1,7 @@
 // Pure. Machines on their way back: out of etcd and Kubernetes when the cluster lives on, then out of MAAS, and not gone
 // before MAAS says so (SPEC.md [DE2]-[DE5], [CP5], [WK2]).
 import { doubling } from '../../shared/backoff.ts';
-import { ERASE_DEADLINE_MS, RELEASE_TRIES_MAX } from '../../shared/limits.ts';
+import { DRAIN_DEADLINE_MS, ERASE_DEADLINE_MS, RELEASE_TRIES_MAX } from '../../shared/limits.ts';
 import {
   type ClusterState,
   type Leaving,
@@ -23,19 +23,31 @@ export function planLeaving(draft: Draft): void {
     const machine = draft.state.machines.find((candidate) => candidate.claim === claim);
     if (machine === undefined || machine.leaving === null) continue;
     removeFromCluster(draft, machine, machine.leaving);
-    if (machine.role === 'worker' || machine.leaving.memberRemoved) release(draft, machine, machine.leaving);
+    if (isOut(machine, machine.leaving)) release(draft, machine, machine.leaving);
     settleGone(draft, claim);
   }
 }
 
-/** etcd first, while quorum holds; then the Node. The replacement joins only after both (kubernetes.md §2.2). */
+/** MAAS may be asked: etcd counts on it no more, and of one that goes as planned nothing runs on it either. */
+function isOut({ role }: MachineRecord, { memberRemoved, nodeRemoved, drain }: Leaving): boolean {
+  if (drain && !nodeRemoved) return false;
+  return role === 'worker' || memberRemoved;
+}
+
+/**
+ * etcd first, while quorum holds; then the Node. The replacement joins only after both (kubernetes.md §2.2). One that serves is
+ * drained while its own API server still answers its kubelet, so it leaves etcd last ([RO5]).
+ */
 function removeFromCluster(draft: Draft, machine: MachineRecord, leaving: Leaving): void {
   const access = accessOf(draft.state);
   if (machine.held === null || access === null) return;
   const subject = subjectOf(machine);
   const { commandDeadlineMs } = draft.waits;
   const name = machine.held.hostname;
-  if (!leaving.memberRemoved) {
+  if (leaving.drain && !leaving.nodeRemoved) {
+    const deadlineMs = DRAIN_DEADLINE_MS + commandDeadlineMs;
+    ask(draft, subject, { verb: 'ensure-node-removed', access, nodeName: name, drain: true }, deadlineMs);
+  } else if (!leaving.memberRemoved) {
     const peers = peersOf(draft.state, machine);
     if (peers.length === 0) return;
     ask(draft, subject, { verb: 'ensure-member-removed', access, memberName: name, peers }, commandDeadlineMs);

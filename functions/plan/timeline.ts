@@ -2,8 +2,10 @@
 import type { TimelineEntry } from '../../shared/cluster-view.ts';
 import type { ClusterState, MachineRecord } from './cluster-state.ts';
 import { phaseOf, slotPhaseOf } from './describe-cluster.ts';
+import { releaseOf, rolledOut } from './gateway-rollout.ts';
 import { layersOf } from './plan-layers.ts';
 import { nameOf } from './plan-replacement.ts';
+import { labelOf } from './plan-rollout.ts';
 import { resolveProfile } from './resolve-profile.ts';
 import { maasSentence, subjectLabel } from './wait-sentence.ts';
 
@@ -17,6 +19,7 @@ export function timelineOf(before: ClusterState | null, after: ClusterState, now
     ...troubles(before, after),
     ...clusterLines(before, after),
     ...growthLines(before, after),
+    ...rolloutLines(before, after),
     ...allMachineLines(before, after),
     ...settledLines(before, after),
     ...maasLine(before, after),
@@ -100,6 +103,20 @@ function growthLines(before: ClusterState | null, after: ClusterState): Line[] {
     return [line('growth', `The gateway grows from ${was?.to ?? is.from} to ${is.to} machines.`)];
   }
   return was !== null && is === null ? [line('growth', `The gateway has grown to ${was.to} machines.`)] : [];
+}
+
+/** That it begins, each machine that serves, and that it is over. */
+function rolloutLines(before: ClusterState | null, after: ClusterState): Line[] {
+  const [was, is, release] = [before?.rolling ?? null, after.rolling, releaseOf(after)];
+  if (before === null || release === null || (was === null && is === null)) return [];
+  const lines: Line[] = [];
+  if (is !== null && was?.at !== is.at)
+    lines.push(line('rollout', `The gateway’s machines change to ${labelOf(release)}, one after another.`));
+  const [old, { done, of }] = [rolledOut(before), rolledOut(after)];
+  if (was !== null && done > old.done && (is === null || was.at === is.at))
+    lines.push(line('rollout', `Machine ${done} of ${of} is replaced.`));
+  if (is === null) lines.push(line('rollout', `All of the gateway’s machines run ${labelOf(release)}.`));
+  return lines;
 }
 
 const RELAY_WORDS = { missing: 'has no key of the gateway', away: 'is not connected', here: 'is active and connected' };

@@ -18,6 +18,7 @@ const ASKING: Record<string, string> = {
   'ensure-released': 'MAAS to accept that a machine goes back',
   'ensure-node-removed': 'the node to be removed from Kubernetes',
   'ensure-member-removed': 'the member to be removed from etcd',
+  'ensure-kubernetes-version': 'Kubernetes to take the version that machines join with',
 };
 
 /** Null for commands whose wait is a machine's own, or that stand for ever. */

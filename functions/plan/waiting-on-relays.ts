@@ -2,7 +2,7 @@
 // elsewhere ([GW2], [GW3], [GW6], [GW7], [WA1]).
 import type { WaitingOnView } from '../../shared/cluster-view.ts';
 import type { Waits } from '../../shared/limits.ts';
-import type { ClusterState, MachineRecord } from './cluster-state.ts';
+import { type ClusterState, currentMachines, type MachineRecord } from './cluster-state.ts';
 import { deadlineOf } from './deadlines.ts';
 import { emptySlots, mayTakeMachine, takesTurns } from './gateway-growth.ts';
 import { needsOutsideRelay } from './gateway-relays.ts';
@@ -38,9 +38,11 @@ export function relayWait(state: ClusterState, machine: MachineRecord, waits: Wa
 export function growthWaits(state: ClusterState, now: number, waits: Waits): WaitingOnView[] {
   const may = takesTurns(state) ? mayTakeMachine(state, now, waits) : null;
   if (may === null || may.ok) return [];
-  const since = state.growing?.at ?? state.provisionedAt ?? state.createdAt;
+  const since = state.growing?.at ?? state.rolling?.at ?? state.provisionedAt ?? state.createdAt;
   const deadlineAt = since + waits.shortageDeadlineMs;
-  return emptySlots(state).map(({ slot }) => {
+  const filled = new Set<string>(currentMachines(state).map(({ slot }) => slot));
+  const empty = emptySlots(state).filter(({ slot }) => !filled.has(slot));
+  return empty.map(({ slot }) => {
     const sentence = `Slot ${slot} gets its machine after waiting for ${may.error.reason}.`;
     return { code: 'waiting-turn', slot, sentence, since, deadlineAt };
   });

@@ -15,6 +15,7 @@ import { adviceFor, askingSentence, elapsed, maasSentence, subjectLabel, tryingS
 import { choiceWait } from './waiting-on-choice.ts';
 import { addressWait, leavingWait } from './waiting-on-leaving.ts';
 import { growthWaits, outsideRelayWait, relayWait } from './waiting-on-relays.ts';
+import { rolloutWaits, waitsForSpare } from './waiting-on-rollout.ts';
 
 export function waitingOn(state: ClusterState, now: number, waits: Waits): WaitingOnView[] {
   if (state.deletedAt !== null) return [];
@@ -32,6 +33,7 @@ export function waitingOn(state: ClusterState, now: number, waits: Waits): Waiti
     ...choiceWait(state, now, waits),
     ...currentMachines(state).flatMap((machine) => currentWait(state, machine, now, waits) ?? []),
     ...growthWaits(state, now, waits),
+    ...rolloutWaits(state, now, waits),
     ...apiWait(state, waits),
     ...rest,
   ];
@@ -58,14 +60,19 @@ export function isAtRest(state: ClusterState): boolean {
   if (state.deletedAt !== null) return true;
   if (state.intent.kind !== 'present' || state.machines.some((machine) => machine.leaving !== null)) return false;
   if (state.failure !== null) return true;
-  if (state.provisionedAt === null || state.growing !== null || state.api?.ready === false) return false;
+  const changes = state.provisionedAt === null || state.growing !== null || state.rolling !== null;
+  if (changes || state.api?.ready === false) return false;
   return isWhole(state) && !currentMachines(state).some(({ relay }) => relay?.status === 'away');
 }
 
 function shortageWait(state: ClusterState, waits: Waits): WaitingOnView[] {
   if (state.shortage === null) return [];
   const { code, sentence, since } = state.shortage;
-  const text = `${sentence} Waiting for MAAS to have more.`;
+  const replaced = waitsForSpare(state);
+  const text =
+    replaced === null
+      ? `${sentence} Waiting for MAAS to have more.`
+      : `Waiting for a spare machine to replace ${nameOf(replaced)} with: ${sentence} It serves until then.`;
   const deadlineAt = deadlineOf(state, since, waits.shortageDeadlineMs, waits);
   return [{ code, slot: null, sentence: text, since, deadlineAt }];
 }

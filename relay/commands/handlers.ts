@@ -17,6 +17,7 @@ import { ensureCertificate } from './certificates.ts';
 import { ensureGatewayKey, ensureNodeKey, noKeyring } from './gateway-keys.ts';
 import type { Handlers } from './handler.ts';
 import { ensureIdentityMadeBy, type MakeIdentity } from './identity.ts';
+import { ensureKubernetesVersion } from './kubernetes-version.ts';
 import { createMachineHandlers } from './machines.ts';
 import { ensureApplied } from './manifests.ts';
 import { ensureMemberRemoved } from './members.ts';
@@ -75,6 +76,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'ensure-applied': ensureApplied(dial),
     'ensure-node-removed': ensureNodeRemoved(dial),
     'ensure-member-removed': ensureMemberRemoved(dial),
+    'ensure-kubernetes-version': ensureKubernetesVersion(dial),
     'ensure-certificate': ensureCertificate,
     'ensure-node-key': ensureNodeKey(keyring),
     'ensure-gateway-key': ensureGatewayKey(keyring),

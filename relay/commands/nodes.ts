@@ -10,6 +10,7 @@ import { openIdentity } from './identity.ts';
 
 const ROUND_MS = 2_000;
 const PODS_NAMED_MAX = 100;
+const PODS_IN_SENTENCE_MAX = 5;
 
 /**
  * Cordons, drains if asked, deletes. DRAIN_BLOCKED names the pods that were still there at the deadline; the node stays
@@ -106,9 +107,11 @@ async function evictAll(
 }
 
 function blockedBy(nodeName: string, pods: readonly PodView[]): HandlerFailure {
+  const names = pods.map(({ namespace, name }) => `${namespace}/${name}`);
+  const named = names.slice(0, PODS_IN_SENTENCE_MAX);
   return {
     code: 'DRAIN_BLOCKED',
-    pods: pods.slice(0, PODS_NAMED_MAX).map(({ namespace, name }) => `${namespace}/${name}`),
-    detail: `${pods.length} pods are still on ${nodeName}: a disruption budget holds them, or they do not end`,
+    pods: names.slice(0, PODS_NAMED_MAX),
+    detail: `${pods.length} pods are still on ${nodeName} (${named.join(', ')}${pods.length > named.length ? ', …' : ''}): a disruption budget holds them, or they do not end`,
   };
 }

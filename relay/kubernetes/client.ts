@@ -66,6 +66,24 @@ export function createKubernetesApi(
     },
     listPodsOn: (nodeName) => listPodsOn(connection, nodeName),
     evictPod: (namespace, name) => evictPod(connection, namespace, name),
+    readConfigMap: async (namespace, name) => {
+      const map = await parsed(
+        ConfigMapObject,
+        connection.call({ method: 'GET', path: configMapPath(namespace, name) }),
+      );
+      if (!map.ok) return isNotFound(map.error) ? ok(null) : map;
+      return ok({ resourceVersion: map.value.metadata.resourceVersion, data: map.value.data });
+    },
+    changeConfigMap: (namespace, name, data, resourceVersion) =>
+      settled(
+        connection.call({
+          method: 'PATCH',
+          path: configMapPath(namespace, name),
+          query: { fieldManager: FIELD_MANAGER },
+          contentType: 'application/merge-patch+json',
+          body: { metadata: { resourceVersion }, data },
+        }),
+      ),
     createSecret: ({ namespace, name, type, stringData }) =>
       settled(
         connection.call({
@@ -156,6 +174,11 @@ async function listPodsOn(
 
 const PodPage = PodList.extend({ metadata: z.object({ continue: z.string().default('') }).prefault({}) });
 
+const ConfigMapObject = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  data: z.record(z.string(), z.string()).default({}),
+});
+
 async function evictPod(connection: ClusterConnection, namespace: string, name: string): KubernetesCall<Eviction> {
   const evicted = await connection.call({
     method: 'POST',
@@ -199,6 +222,8 @@ async function settled(call: Promise<Result<unknown, KubernetesFailure>>): Kuber
   return answer.ok ? ok(null) : answer;
 }
 
+const configMapPath = (namespace: string, name: string): string =>
+  `/api/v1/namespaces/${encodeURIComponent(namespace)}/configmaps/${encodeURIComponent(name)}`;
 const nodePath = (name: string): string => `/api/v1/nodes/${encodeURIComponent(name)}`;
 const podPath = (namespace: string, name: string): string =>
   `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}`;

@@ -52,6 +52,8 @@ export type WatchEnd =
 /** `blocked`: a disruption budget forbids it now. `gone`: there is no such pod any more. */
 export type Eviction = 'evicted' | 'blocked' | 'gone';
 
+export type ConfigMapView = { readonly resourceVersion: string; readonly data: Readonly<Record<string, string>> };
+
 /** An object of any kind, as a manifest gives it. */
 export type KubernetesObject = {
   readonly apiVersion: string;
@@ -76,6 +78,15 @@ export type KubernetesApi = {
   readonly deleteNode: (name: string) => KubernetesCall<boolean>;
   readonly listPodsOn: (nodeName: string) => KubernetesCall<readonly PodView[]>;
   readonly evictPod: (namespace: string, name: string) => KubernetesCall<Eviction>;
+  /** Null: there is none. */
+  readonly readConfigMap: (namespace: string, name: string) => KubernetesCall<ConfigMapView | null>;
+  /** Puts these keys in, while the map is still of that version; REFUSED 409 when somebody else was quicker. */
+  readonly changeConfigMap: (
+    namespace: string,
+    name: string,
+    data: Readonly<Record<string, string>>,
+    resourceVersion: string,
+  ) => KubernetesCall<null>;
   readonly createSecret: (secret: {
     readonly namespace: string;
     readonly name: string;

@@ -82,7 +82,7 @@ export async function giveMachine(scope: Scope, clusterId: ClusterId, claim: Cla
     const machine: MachineRecord = {
       ...{ claim, slot, pool: 'gateway', role: 'control-plane', attempt, candidates: [], chosenAt: at, held },
       ...{ doubt: null, deploy: null, maas: null, enrolled: null, document: null, steps: [] },
-      ...{ readyAt: null, relay: null, leaving: null },
+      ...{ readyAt: null, relay: null, revision: null, leaving: null },
     };
     return { ...state, machines: [...state.machines, machine] };
   };

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { createAuthorityPems } from '../lab/kubernetes/certificate-authority.ts';
 import { runKubeadm } from '../lab/machines/kubeadm.ts';
-import { startKubernetesHub } from '../lab/machines/kubernetes-hub.ts';
+import { startKubernetesHub, tooNew } from '../lab/machines/kubernetes-hub.ts';
 import { memoryDisk } from '../lab/machines/memory-disk.ts';
 
 const hub = startKubernetesHub();
@@ -83,4 +83,13 @@ test('a join with an unknown token or a wrong CA hash is refused in kubeadm’s 
 
 test('what it does not model it refuses', async () => {
   expect(await runKubeadm(['upgrade', 'apply'], machine('m1', {}, ''), hub)).toMatchObject({ exitCode: 64 });
+});
+
+test('nodes show their kubelet; one newer by a minor than kubeadm’s record may not join', async () => {
+  const first = machine('m1', await deliveredPki(), initFile('127.77.1.4'));
+  await runKubeadm(['init', '--config', '/kubeadm.yaml'], first, hub);
+  expect(hub.nodes()).toEqual([{ name: 'cp-0', kubeletVersion: 'v1.36.2', apiServerImage: 'kube-apiserver:v1.36.2' }]);
+  expect(tooNew('v1.37.0', 'v1.36.2')).toContain('[ERROR KubeletVersion]');
+  expect(tooNew('v1.36.9', 'v1.36.2')).toBeNull();
+  expect(tooNew(null, 'v1.36.2')).toBeNull();
 });

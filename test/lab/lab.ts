@@ -12,7 +12,7 @@ import { createLabServer } from './lab-server.ts';
 import { type Leftovers, leftoversOf } from './leftovers.ts';
 import { appendBounded, createRegion, type Region, type Transition } from './maas/region.ts';
 import { addToken, addUser, keyOf } from './maas/users-and-keys.ts';
-import type { LabDelay, MachineDriver } from './machine-driver.ts';
+import type { LabDelay, MachineDriver, PlayedNode } from './machine-driver.ts';
 import { type MachineReport, METADATA_PREFIX } from './metadata-server.ts';
 import { wirePower } from './power-wire.ts';
 
@@ -43,6 +43,8 @@ export type Lab = {
   readonly faults: Faults;
   /** For drivers, which make delays of their own. */
   recordDelay(delay: LabDelay): void;
+  /** The nodes of the Kubernetes that the driver plays. */
+  nodes(): readonly PlayedNode[];
   leftovers(ownerUser: string): Leftovers;
   /** Ends the machines, then the server. May be repeated. */
   close(): Promise<void>;
@@ -81,6 +83,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     reports,
     faults,
     recordDelay: (delay) => appendBounded(region.delays, delay),
+    nodes: () => options.driver.nodes?.() ?? [],
     leftovers: (ownerUser) => leftoversOf(region, ownerUser),
     close: async () => {
       ownClock?.stop();

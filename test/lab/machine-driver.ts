@@ -35,8 +35,17 @@ export type MachineDriver = {
   powerOn(machine: BootingMachine): Promise<Result<void, DriverFailure>>;
   powerOff(systemId: string): Promise<Result<void, DriverFailure>>;
   status(systemId: string): Promise<'on' | 'off'>;
+  /** The nodes of the Kubernetes it plays, as their API shows them; absent where nothing is played. */
+  nodes?(): readonly PlayedNode[];
   /** Ends every machine and leaves nothing behind. */
   close(): Promise<void>;
+};
+
+export type PlayedNode = {
+  readonly name: string;
+  readonly kubeletVersion: string;
+  /** Of its API server's static pod; null on a worker. */
+  readonly apiServerImage: string | null;
 };
 
 /** A delay that the lab itself made, so that a demo can tell its own time from the machines'. Epoch milliseconds. */

@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aCluster, machines } from '../support/builders.ts';
+import { roll } from './rollout-world.ts';
 import { World } from './world.ts';
 
 const gateway = (size: number) => new World(machines(size + 2)).create(aCluster().ofGateway(size).accepted());
+
+const ACTS = ['installer', 'relay', 'power', 'broken', 'grow', 'end', 'release'] as const;
 
 function expectNothingLeft(world: World): void {
   expect(world.maas.held()).toEqual([]);
@@ -79,19 +82,23 @@ describe('the end of a gateway', () => {
     expectNothingLeft(world);
   });
 
-  // Every step of every life is checked by check-state: nothing is given back or shut out against [GW4] and [GW7].
-  test('[GW4] [GW5] [GW7] whatever comes in between, relays go before their machines and nothing stays behind', () => {
+  // Every step of every life is checked by check-state: nothing is given back or shut out against [GW4], [GW7] and [RO5].
+  test.each<[string, readonly string[], number]>([
+    ['[GW4] [GW5] [GW7] whatever comes in between', ACTS, 60],
+    ['[RO4] [RO5] [RO8] whatever a rollout comes in between', ['roll', 'roll', ...ACTS], 20],
+  ])('%s, relays go before their machines and nothing stays behind', (_rules, acts, numRuns) => {
     const act = fc.record({
-      what: fc.constantFrom('installer', 'relay', 'power', 'broken', 'grow', 'end', 'release'),
+      what: fc.constantFrom(...acts),
       which: fc.nat(2),
       on: fc.boolean(),
       afterMs: fc.integer({ min: 1, max: 200_000 }),
     });
     const lives = fc.record({ size: fc.constantFrom(1, 3), acts: fc.array(act, { maxLength: 8 }) });
     fc.assert(
-      fc.property(lives, ({ size, acts }) => {
+      fc.property(lives, ({ size, acts: chosen }) => {
         const world = new World(machines(9)).create(aCluster().ofGateway(size).accepted());
-        for (const one of acts) {
+        if (acts.includes('roll')) world.runToPhase('running');
+        for (const one of chosen) {
           world.pass(one.afterMs);
           perform(world, one);
         }
@@ -101,7 +108,7 @@ describe('the end of a gateway', () => {
         world.run(() => world.state?.deletedAt != null);
         expectNothingLeft(world);
       }),
-      { numRuns: 60 },
+      { numRuns },
     );
   });
 });
@@ -113,6 +120,8 @@ function perform(world: World, { what, which, on }: Act): void {
   const systemId = machine?.held?.systemId ?? null;
   if (what === 'installer') world.gateway.installer(on);
   if (what === 'grow') world.give({ kind: 'resized', at: world.now, size: 3 });
+  if (what === 'roll')
+    roll(world, { image: on ? 'ubuntu/plucky' : 'ubuntu/noble', kubernetesVersion: `v1.36.${2 + which}` });
   if (what === 'end' && world.state?.provisionedAt == null) world.abort();
   else if (what === 'end') world.delete();
   if (machine === undefined || systemId === null) return;

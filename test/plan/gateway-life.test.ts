@@ -166,7 +166,7 @@ describe('a gateway on machines', () => {
     world.gateway.set(third.claim, 'away');
     expect(mayLoseRelay(world.state, first).ok).toBe(true);
     const why = { code: 'MACHINE_FAILED', reason: '', memberRemoved: true, nodeRemoved: true };
-    const leaving = { ...why, since: world.now, tries: 0, askedAt: null, goneAt: null };
+    const leaving = { ...why, since: world.now, tries: 0, askedAt: null, goneAt: null, drain: false };
     expect(mayLoseRelay(withMachine(world.state, { ...second, leaving }), first).ok).toBe(false);
   });
 

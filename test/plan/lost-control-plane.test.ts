@@ -78,7 +78,7 @@ describe('a control plane that is lost, or another one in its place', () => {
     world.runToPhase('running');
     const state = stateOf(world);
     const gone = { since: world.now, tries: 0, askedAt: null, goneAt: null, code: 'JOIN_TIMEOUT', reason: 'late' };
-    const leaving = { ...gone, memberRemoved: false, nodeRemoved: false };
+    const leaving = { ...gone, memberRemoved: false, nodeRemoved: false, drain: false };
     const stuck = { ...state, machines: state.machines.map((machine) => ({ ...machine, leaving })) };
     const waits = waitingOn(stuck, world.now, TEST_WAITS).filter(({ code }) => code === 'member-removal');
     expect(waits).toMatchObject([{ slot: 'cp-0', deadlineAt: world.now + TEST_WAITS.shortageDeadlineMs }]);

@@ -20,6 +20,10 @@ export class WorldKubernetes {
   /** Names of init nodes: two would be two clusters. */
   readonly begun: string[] = [];
   tellsEtcd = true;
+  /** What kubeadm's own record says; null until it was told. */
+  version: string | null = null;
+  /** What that record said when each control-plane machine joined. */
+  readonly joinedAt = new Map<string, string | null>();
 
   constructor(world: World) {
     this.#world = world;
@@ -86,6 +90,7 @@ export class WorldKubernetes {
     }
     if (kind === 'init') this.begun.push(name);
     if (kind !== 'join-worker') this.members.set(name, true);
+    if (kind === 'join-control-plane') this.joinedAt.set(name, this.version);
     host.node = name;
     const role = kind === 'join-worker' ? 'worker' : 'control-plane';
     this.nodes.set(name, { role, ready: false, systemId: host.systemId });
@@ -117,6 +122,10 @@ export class WorldKubernetes {
     if (body.verb === 'ensure-node-removed') {
       const existed = this.nodes.delete(body.nodeName);
       return { ok: true, value: { verb: body.verb, existed } };
+    }
+    if (body.verb === 'ensure-kubernetes-version') {
+      this.version = body.version;
+      return { ok: true, value: { verb: body.verb, version: body.version } };
     }
     if (body.verb !== 'ensure-member-removed') throw new Error(body.verb);
     const existed = this.members.delete(body.memberName);

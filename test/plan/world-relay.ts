@@ -129,6 +129,7 @@ export class WorldRelay {
       case 'ensure-applied':
       case 'ensure-node-removed':
       case 'ensure-member-removed':
+      case 'ensure-kubernetes-version':
         return this.settle(command.commandId, this.kubernetes.perform(body));
       case 'observe-account':
       case 'ensure-certificate':

@@ -119,6 +119,8 @@ export function playKubernetes(part: Partial<KubernetesApi>): KubernetesApi {
     deleteNode: notPlayed,
     listPodsOn: notPlayed,
     evictPod: notPlayed,
+    readConfigMap: notPlayed,
+    changeConfigMap: notPlayed,
     createSecret: notPlayed,
     apply: notPlayed,
     close: async () => {},

@@ -39,6 +39,7 @@ export async function relay(handlers: Partial<Handlers>, disk = testDisk()) {
     'ensure-applied': unused,
     'ensure-node-removed': unused,
     'ensure-member-removed': unused,
+    'ensure-kubernetes-version': unused,
     'ensure-certificate': unused,
     'ensure-node-key': unused,
     'ensure-gateway-key': unused,

@@ -30,6 +30,7 @@ export class SiteKubernetes {
 
   /** What kubeadm does to it, for the lab's kubeadm stand-in. */
   readonly hub: KubernetesHub = {
+    nodes: () => [],
     init: async (start, node) => {
       if (this.clusters.has(start.server)) return err(`error: there is a cluster at ${start.server} already`);
       const cluster: SimulatedCluster = {
@@ -206,6 +207,9 @@ export class SiteKubernetes {
       deleteNode: (name) => ask((cluster) => this.#deleteNode(cluster, name)),
       listPodsOn: () => ask(() => []),
       evictPod: () => ask(() => 'gone' as const),
+      // No gateway with machines of its own is played, so nobody changes a version.
+      readConfigMap: () => ask(() => null),
+      changeConfigMap: () => ask(() => null),
       createSecret: ({ stringData }) =>
         ask((cluster) => {
           const until = Date.parse(stringData.expiration ?? '');

@@ -16,6 +16,8 @@ export type NodeSpec = {
   readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
   /** With the leading v; the cluster's version when absent. */
   readonly kubeletVersion?: string;
+  /** Of its control plane's static pods; the cluster's version when absent. */
+  readonly staticPodVersion?: string;
   readonly cpuCores?: number;
   readonly memoryMiB?: number;
   readonly osImage?: string;

@@ -141,8 +141,8 @@ export class Nodes {
     }
   };
 
-  readonly #createMirrors = (node: JsonObject): void => {
-    for (const pod of mirrorPods(node, this.#version)) {
+  readonly #createMirrors = (node: JsonObject, version: string): void => {
+    for (const pod of mirrorPods(node, version)) {
       const spec = grow(pod, 'spec');
       defaultPodSpec(spec, false);
       // A static pod has no service account.
@@ -187,7 +187,7 @@ export class Nodes {
     const node = created.ok ? created : this.#store.get(NODES, '', spec.name);
     if (!node.ok) return node;
     this.#renewLease(node.value);
-    if (spec.role === 'control-plane') this.#createMirrors(node.value);
+    if (spec.role === 'control-plane') this.#createMirrors(node.value, spec.staticPodVersion ?? this.#version);
     return ok(node.value);
   };
 

@@ -12,6 +12,9 @@ export type MachineDisk = {
   remove(path: string): void;
 };
 
+/** Where a simulated machine remembers which kubelet it has installed. */
+export const KUBELET_VERSION_FILE = '/var/lib/slipway-lab/kubelet-version';
+
 export type KubeadmMachine = { readonly systemId: string; readonly disk: MachineDisk };
 export type KubeadmRun = { readonly exitCode: number; readonly output: string };
 
@@ -38,7 +41,7 @@ export async function runKubeadm(
   if (verb === 'init') return init(configPath(rest), machine, hub);
   if (verb === 'join') return join(configPath(rest), machine, hub);
   if (verb === 'reset' && (rest.includes('-f') || rest.includes('--force'))) return reset(machine, hub);
-  if (verb === 'version') return { exitCode: 0, output: 'v1.36.2\n' };
+  if (verb === 'version') return { exitCode: 0, output: `${machine.disk.read(KUBELET_VERSION_FILE) ?? 'v1.36.2'}\n` };
   return { exitCode: 64, output: `error: the lab's kubeadm stand-in does not model: kubeadm ${args.join(' ')}\n` };
 }
 
@@ -67,7 +70,7 @@ async function init(path: string | null, machine: KubeadmMachine, hub: Kubernete
       },
     },
     registration(
-      machine.systemId,
+      machine,
       'control-plane',
       file.value.init.localAPIEndpoint.advertiseAddress,
       file.value.init.nodeRegistration,
@@ -99,7 +102,7 @@ async function join(path: string | null, machine: KubeadmMachine, hub: Kubernete
   // A real join that fails from here on leaves these behind (kubernetes.md finding 1).
   disk.write('/etc/kubernetes/bootstrap-kubelet.conf', 'stand-in\n');
   const registered = registration(
-    machine.systemId,
+    machine,
     controlPlane === undefined ? 'worker' : 'control-plane',
     controlPlane?.localAPIEndpoint.advertiseAddress ?? null,
     file.value.nodeRegistration,
@@ -124,7 +127,7 @@ async function reset(machine: KubeadmMachine, hub: KubernetesHub): Promise<Kubea
 }
 
 function registration(
-  systemId: string,
+  { systemId, disk }: KubeadmMachine,
   role: NodeRegistration['role'],
   advertised: string | null,
   node: {
@@ -145,6 +148,7 @@ function registration(
     role,
     address: argument('node-ip') ?? advertised ?? '',
     providerId: argument('provider-id'),
+    kubeletVersion: disk.read(KUBELET_VERSION_FILE),
     labels: Object.fromEntries(
       labels.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]),
     ),

@@ -4,7 +4,10 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { request } from 'node:https';
 import { err, ok, type Result } from '../../../shared/result.ts';
 import { type EtcdGateway, startEtcdGateway } from '../kubernetes/etcd-gateway.ts';
+import { list, nameOf, text } from '../kubernetes/json.ts';
 import { type KubernetesApi, startKubernetesApi } from '../kubernetes/kubernetes-api.ts';
+import { CONFIGMAPS, NODES, PODS } from '../kubernetes/resources.ts';
+import type { PlayedNode } from '../machine-driver.ts';
 
 export type NodeRegistration = {
   readonly systemId: string;
@@ -13,6 +16,8 @@ export type NodeRegistration = {
   readonly address: string;
   readonly providerId: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of the kubelet on the machine, with the leading v; null: that of the cluster. */
+  readonly kubeletVersion: string | null;
   readonly taints: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
 };
 
@@ -46,6 +51,8 @@ export type KubernetesHub = {
   /** `kubeadm reset`: a member that is up leaves etcd. The Node object stays, as it does. */
   reset(systemId: string): Promise<void>;
   powerOff(systemId: string): Promise<void>;
+  /** The nodes of every cluster as their API shows them: what a test may look at without a key. */
+  nodes(): readonly PlayedNode[];
   close(): Promise<void>;
 };
 
@@ -90,9 +97,11 @@ export function startKubernetesHub(options: HubOptions = {}): KubernetesHub {
         return err(`error: error execution phase etcd-join: ${String(error)}`);
       }
     }
-    const { providerId, systemId, address, ...spec } = node;
+    const { providerId, systemId, address, kubeletVersion, ...spec } = node;
     const registered = running.api.registerNode({
       ...spec,
+      ...(kubeletVersion === null ? {} : { kubeletVersion }),
+      staticPodVersion: recordedVersion(running.api),
       internalIp: address,
       ...(providerId === null ? {} : { providerId }),
     });
@@ -136,14 +145,42 @@ export function startKubernetesHub(options: HubOptions = {}): KubernetesHub {
       const checked = await checkToken(join);
       if (!checked.ok) return checked;
       const running = clusters.get(join.server);
-      return running === undefined ? err(`error: nothing of the lab serves ${join.server}`) : admit(running, node);
+      if (running === undefined) return err(`error: nothing of the lab serves ${join.server}`);
+      const ahead = tooNew(node.kubeletVersion, recordedVersion(running.api));
+      return ahead === null ? admit(running, node) : err(ahead);
     },
     reset: (systemId) => leave(systemId, (running, node) => void running.api.removeControlPlane(node.name)),
     powerOff: (systemId) => leave(systemId, (running, node) => running.api.powerOff(node.name)),
+    nodes: () => [...clusters.values()].flatMap(({ api }) => nodesOf(api)),
     close: async () => {
       for (const running of [...clusters.values()]) await end(running);
     },
   };
+}
+
+function nodesOf({ cluster: { store } }: KubernetesApi): PlayedNode[] {
+  return store.all(NODES).map((node) => {
+    const pod = store.get(PODS, 'kube-system', `kube-apiserver-${nameOf(node)}`);
+    return {
+      name: nameOf(node),
+      kubeletVersion: text(node, 'status', 'nodeInfo', 'kubeletVersion'),
+      apiServerImage: pod.ok ? text(list(pod.value, 'spec', 'containers')[0], 'image') : null,
+    };
+  });
+}
+
+/** What kubeadm would make static pods of: its own record in the cluster. */
+function recordedVersion({ cluster }: KubernetesApi): string {
+  const record = cluster.store.get(CONFIGMAPS, 'kube-system', 'kubeadm-config');
+  const recorded = record.ok ? text(record.value, 'data', 'ClusterConfiguration') : '';
+  return /^kubernetesVersion: (v\S+)$/m.exec(recorded)?.[1] ?? cluster.options.kubernetesVersion;
+}
+
+/** kubeadm's check KubeletVersion: a kubelet of a newer minor than the control plane it joins. */
+export function tooNew(kubelet: string | null, controlPlane: string): string | null {
+  const minorOf = (version: string): number => Number(version.split('.')[1]);
+  if (kubelet === null || minorOf(kubelet) <= minorOf(controlPlane)) return null;
+  return `[preflight] Some fatal errors occurred:\n\t[ERROR KubeletVersion]: the kubelet version is higher than the control plane version. This is not a supported version skew and may lead to a malfunctional cluster. Kubelet version: "${kubelet.slice(1)}" Control plane version: "${controlPlane.slice(1)}"`;
 }
 
 const hostOf = (server: string): string => server.slice(0, server.lastIndexOf(':'));

@@ -8,7 +8,7 @@ import { type FilledDocument, WHOLE_BOOTSTRAP } from '../../../shared/enrolment.
 import { ok } from '../../../shared/result.ts';
 import type { BootingMachine, CreateMachineDriver, DriverContext } from '../machine-driver.ts';
 import { fetchMetadata } from '../metadata-client.ts';
-import { runKubeadm } from './kubeadm.ts';
+import { KUBELET_VERSION_FILE, runKubeadm } from './kubeadm.ts';
 import { type KubernetesHub, startKubernetesHub } from './kubernetes-hub.ts';
 import { type MachineRelay, machineRelay, RELAY_STEP, type StepEnd } from './machine-relay.ts';
 import { memoryDisk } from './memory-disk.ts';
@@ -59,6 +59,7 @@ export const createMachineDriver: CreateMachineDriver = async (context) => {
       return ok(undefined);
     },
     status: async (systemId) => (lives.has(systemId) ? 'on' : 'off'),
+    nodes: () => hub.nodes(),
     close: async () => {
       for (const systemId of [...lives.keys()]) await powerOff(systemId);
       await hub.close();
@@ -137,6 +138,8 @@ async function runDocument(document: FilledDocument, run: Run): Promise<void> {
 
 async function runStep(step: BootstrapStep, disk: ReturnType<typeof memoryDisk>, run: Run): Promise<StepEnd> {
   if (step.name === RELAY_STEP) return installRelay(step, run);
+  const installed = /\bkubelet='([\d.]+)-\*'/.exec(step.script)?.[1];
+  if (installed !== undefined) disk.write(KUBELET_VERSION_FILE, `v${installed}`);
   const command = /^[^#\n]*\bkubeadm\s+(init|join)\b([^\n;&|]*)/m.exec(step.script);
   if (command === null) return { exitCode: 0, output: `simulated: ${step.name} was not run` };
   const [, verb = '', rest = ''] = command;
