@@ -12,6 +12,7 @@ import { CANDIDATES_MAX } from './limits.ts';
 import { MaasFailure } from './maas-failure.ts';
 import { MachineFacts, MachineRequirements } from './machine.ts';
 import { CHECKED_ACCOUNTS_MAX, NODE_CHECKS_MAX, NodeCheck } from './node-check.ts';
+import { ReleaseVersion, SignedRelease } from './release.ts';
 import { SealedSecret } from './sealed-secret.ts';
 
 /** A cloud account as a command carries it: the key is ciphertext for this gateway. */
@@ -115,6 +116,11 @@ export const CommandBody = z.discriminatedUnion('verb', [
   }),
   /** Hands a node the gateway's key (N4). */
   tagged('ensure-gateway-key', { wrapped: WrappedGatewayKey, sealingKey: AgreementKey }),
+  /**
+   * This node runs the release's program (U1). Settles ok when a process of that version serves; it comes to the new process
+   * again, which says so. The old one settles it when it took the place of the new one again.
+   */
+  tagged('ensure-relay-program', { release: SignedRelease }),
 ]);
 export type CommandBody = z.infer<typeof CommandBody>;
 export type Verb = CommandBody['verb'];
@@ -162,6 +168,7 @@ const NO_MUTATIONS: ReadonlySet<Verb> = new Set<Verb>([
   'ensure-bootstrap',
   'ensure-node-key',
   'ensure-gateway-key',
+  'ensure-relay-program',
 ]);
 
 /** Verbs that change MAAS or Kubernetes: they need the lease, and their outcome is journalled before it is told. */
@@ -192,6 +199,7 @@ export const CommandResult = z.discriminatedUnion('verb', [
   tagged('ensure-node-key', { wrapped: WrappedGatewayKey }),
   /** The public half of what the node holds now. */
   tagged('ensure-gateway-key', { sealingKey: AgreementKey }),
+  tagged('ensure-relay-program', { version: ReleaseVersion }),
 ]);
 export type CommandResult = z.infer<typeof CommandResult>;
 
@@ -219,6 +227,14 @@ export const CommandFailure = z.discriminatedUnion('code', [
   failure('NO_QUORUM', {}),
   /** The relay's disk is full or broken, so it can't journal: nothing was begun. */
   failure('RELAY_STORAGE', {}),
+  /** Not signed by the release key this relay pins, or other bytes than it names: nothing was run. */
+  failure('RELEASE_UNTRUSTED', {}),
+  /** Older than what runs; never taken, whoever signs it. */
+  failure('RELEASE_OLDER', {}),
+  /** Nothing in it for this relay's platform, or the console does not give it out. */
+  failure('RELEASE_UNAVAILABLE', {}),
+  /** The new program did not connect, or had no heartbeat for 120 s: the former serves again. */
+  failure('RELEASE_ROLLED_BACK', {}),
   failure('RELAY_BUG', {}),
 ]);
 export type CommandFailure = z.infer<typeof CommandFailure>;

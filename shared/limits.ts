@@ -83,6 +83,16 @@ export const MAAS_FULL_PASS_MS = MINUTE_MS;
 /** MAAS refuses a clock that lags more (piston oauth). */
 export const MAAS_CLOCK_SKEW_MS_MAX = 300 * SECOND_MS;
 
+// --- Upgrade of a gateway (features G9)
+/** One program fetched, tried and settled: 120 MB at 1 MB a second, a trial, and the heartbeats. */
+export const UPGRADE_NODE_DEADLINE_MS = 20 * MINUTE_MS;
+/** A new program without a heartbeat for so long gives way to the former. */
+export const UPGRADE_HEARTBEAT_MS = 120 * SECOND_MS;
+/** From the new program started to its trial session welcomed. */
+export const UPGRADE_TRIAL_MS = MINUTE_MS;
+/** Clusters that wait for an upgrade of their gateway; more are refused. */
+export const QUEUED_CLUSTERS_MAX = 1_000;
+
 // --- Planner
 /** Candidates in one `ensure-allocated` or `ensure-address`. */
 export const CANDIDATES_MAX = 5;

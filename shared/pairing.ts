@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { AgreementKey } from './gateway-key.ts';
 import { EpochMs, GatewayId, RelayNodeId, Scope } from './ids.ts';
+import { ReleaseKey } from './release.ts';
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -97,6 +98,8 @@ export const PairingResponse = z.strictObject({
   pairedAt: EpochMs,
   /** The gateway's: another one than was offered means that this node has to be given it. Told to who sent a `keyAgreementKey`. */
   sealingKey: AgreementKey.optional(),
+  /** Signs releases; pinned from now on. Left out by a console that publishes none. */
+  releaseKey: ReleaseKey.optional(),
 });
 export type PairingResponse = z.infer<typeof PairingResponse>;
 

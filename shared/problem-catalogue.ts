@@ -1,5 +1,7 @@
 // Every problem the API can answer, by stable code. `todo` says who acts next and how; causes go to logs.
 
+import { RELEASE_PROBLEMS } from './release-problems.ts';
+
 export type ProblemEntry = { readonly status: number; readonly title: string; readonly todo: string };
 
 export const PROBLEMS = {
@@ -128,6 +130,7 @@ export const PROBLEMS = {
     title: 'The gateway was reachable within the last 15 minutes',
     todo: 'Delete it without `orphan=true`, so that its machines are given back.',
   },
+  ...RELEASE_PROBLEMS,
   // --- cloud accounts
   ACCOUNT_NAME_TAKEN: { status: 409, title: 'A cloud account has this name', todo: 'Choose another name.' },
   ACCOUNT_NOT_FOUND: {

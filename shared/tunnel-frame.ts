@@ -89,6 +89,8 @@ export const RelayFrame = z.discriminatedUnion('type', [
     /** Rises with each session of the node, kept on disk: a stale one means a cloned state folder. */
     joinCounter: z.int().nonnegative(),
     relayVersion: z.string().max(64),
+    /** A new program looks whether it gets through, beside the session of the old one (U3). Absent: a session like any. */
+    trial: z.literal(true).optional(),
     /** Ed25519 by the node's identity key over `helloText`. */
     signature: base64url.max(128),
   }),
@@ -120,7 +122,14 @@ export type RelayFrame = z.infer<typeof RelayFrame>;
 /** What the `hello` signature covers: bound to this challenge, this origin, this node and this boot. */
 export function helloText(
   challenge: { nonce: string; origin: string },
-  hello: { gatewayId: string; nodeId: string; bootId: string; joinCounter: number; relayVersion: string },
+  hello: {
+    gatewayId: string;
+    nodeId: string;
+    bootId: string;
+    joinCounter: number;
+    relayVersion: string;
+    trial?: true | undefined;
+  },
 ): string {
   return [
     'slipway/hello/1',
@@ -131,6 +140,7 @@ export function helloText(
     hello.bootId,
     String(hello.joinCounter),
     hello.relayVersion,
+    ...(hello.trial === true ? ['trial'] : []),
   ].join('\n');
 }
 

@@ -95,6 +95,10 @@ export function commandProblem(failure: CommandFailure): ApiFailure {
     case 'DRAIN_BLOCKED':
     case 'NO_QUORUM':
     case 'RELAY_STORAGE':
+    case 'RELEASE_UNTRUSTED':
+    case 'RELEASE_OLDER':
+    case 'RELEASE_UNAVAILABLE':
+    case 'RELEASE_ROLLED_BACK':
     case 'RELAY_BUG':
       return apiFailure('INTERNAL', 'The relay could not do what it was asked.');
     default:

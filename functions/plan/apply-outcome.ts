@@ -79,6 +79,7 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
     case 'ensure-certificate':
     case 'ensure-node-key':
     case 'ensure-gateway-key':
+    case 'ensure-relay-program':
       return state;
     default:
       return assertNever(value);

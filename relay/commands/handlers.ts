@@ -22,6 +22,7 @@ import { ensureApplied } from './manifests.ts';
 import { ensureMemberRemoved } from './members.ts';
 import { ensureNodeRemoved } from './nodes.ts';
 import { type Diagnose, observeNode } from './observe-node.ts';
+import { ensureRelayProgram } from './relay-program.ts';
 
 /** What machines are told about this relay. May change while it runs. */
 export type EnrolmentSite = {
@@ -77,5 +78,6 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'ensure-certificate': ensureCertificate,
     'ensure-node-key': ensureNodeKey(keyring),
     'ensure-gateway-key': ensureGatewayKey(keyring),
+    'ensure-relay-program': ensureRelayProgram,
   };
 }

@@ -42,6 +42,7 @@ export async function relay(handlers: Partial<Handlers>, disk = testDisk()) {
     'ensure-certificate': unused,
     'ensure-node-key': unused,
     'ensure-gateway-key': unused,
+    'ensure-relay-program': unused,
     ...handlers,
   };
   const vault = { open: unused, seal: unused };
