@@ -6,7 +6,9 @@ import type { LoadedConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
 import { wallClock } from './adapters/node-ports.ts';
 import { freeBytesOf, getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
+import { openProgramStore } from './adapters/program-store.ts';
 import { proxyFor, withoutCredentials } from './adapters/proxy.ts';
+import { isStored } from './adapters/this-program.ts';
 import type { Config } from './config.ts';
 import { chooseAdvertised } from './enrolment/advertise.ts';
 import { keptCertificate } from './enrolment/endpoint-certificate.ts';
@@ -148,7 +150,10 @@ function checkJournal(reading: JournalReading | null): Check {
 /** Which program `run` starts: this one, or one that an upgrade put in its place. */
 async function checkProgram(disk: Disk, stateDir: string): Promise<Check> {
   const next = await nextProgram(disk, stateDir);
-  if (next === null) return pass('program', `${RELAY_VERSION}, the installed one`);
+  // Asked from the console, it is the program that serves which looks.
+  const isOwn = isStored(openProgramStore(stateDir).folder, import.meta.filename);
+  if (next === null)
+    return pass('program', `${RELAY_VERSION}, ${isOwn ? 'that an upgrade brought' : 'the installed one'}`);
   const { program, file, isIntact } = next;
   const words = `${program.version}, accepted ${new Date(program.acceptedAt).toISOString()}, at ${file}; installed is ${RELAY_VERSION}`;
   if (isIntact) return pass('program', words);
