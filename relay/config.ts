@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { load as parseYaml } from 'js-yaml';
 import { z } from 'zod';
+import { ReleaseKey } from '../shared/release.ts';
 import { err, ok, type Result } from '../shared/result.ts';
 import { LOG_LEVELS, type LogLevel, reasonOf } from './log.ts';
 import { normaliseEndpoint } from './maas/endpoint.ts';
@@ -29,6 +30,8 @@ export type Config = {
   };
   /** MAAS endpoints that commands may name; null allows any. */
   readonly maasEndpoints: string[] | null;
+  /** Raw Ed25519, base64url: signs the releases that this relay takes, whatever pairing pinned; null: what pairing pinned. */
+  readonly releaseKey: string | null;
   readonly logLevel: LogLevel;
 };
 
@@ -47,6 +50,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'SLIPWAY_ENROLMENT_AUTHORITY', path: ['enrolment', 'authority'] },
   { name: 'SLIPWAY_ENROLMENT_CHECK_SOURCE', path: ['enrolment', 'checkSource'] },
   { name: 'SLIPWAY_MAAS_ENDPOINTS', path: ['maasEndpoints'], list: true },
+  { name: 'SLIPWAY_RELEASE_KEY', path: ['releaseKey'] },
   { name: 'SLIPWAY_LOG_LEVEL', path: ['logLevel'] },
   { name: 'HTTPS_PROXY', path: ['proxy', 'https'] },
   { name: 'HTTP_PROXY', path: ['proxy', 'http'] },
@@ -102,6 +106,10 @@ const MaasEndpoint = z.string().transform((text, context) => {
 export const AUTHORITY_NUMBER_MAX = 99;
 const NO_AUTHORITY = `is not a number from 0 to ${AUTHORITY_NUMBER_MAX}`;
 
+const PublicKey = z
+  .string()
+  .refine((text) => ReleaseKey.safeParse(text).success, 'is not a raw Ed25519 public key in base64url, 43 characters');
+
 export const ENROLMENT_LISTEN = '0.0.0.0:8443';
 export const isEnrolmentPlace = (text: string): boolean => HostPort.safeParse(text).success;
 /** Null when it can be advertised, else why not. */
@@ -133,6 +141,7 @@ const ConfigFile = z.strictObject({
     })
     .prefault({}),
   maasEndpoints: z.array(MaasEndpoint).max(64).nullable().default(null),
+  releaseKey: PublicKey.nullable().default(null),
   logLevel: z.enum(LOG_LEVELS).default('info'),
   proxy: z
     .strictObject({

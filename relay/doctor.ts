@@ -6,7 +6,9 @@ import type { LoadedConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
 import { wallClock } from './adapters/node-ports.ts';
 import { freeBytesOf, getOnce, modeOf, resolveName, tryListen } from './adapters/probes.ts';
+import { openProgramStore } from './adapters/program-store.ts';
 import { proxyFor, withoutCredentials } from './adapters/proxy.ts';
+import { isStored } from './adapters/this-program.ts';
 import type { Config } from './config.ts';
 import { chooseAdvertised } from './enrolment/advertise.ts';
 import { keptCertificate } from './enrolment/endpoint-certificate.ts';
@@ -17,7 +19,9 @@ import { decodeJournal, type JournalReading } from './journal-record.ts';
 import { createUndiciTransport } from './maas/undici-transport.ts';
 import { fingerprintOf, isFormer } from './pair.ts';
 import type { Disk } from './ports.ts';
+import { nextProgram } from './program/describe-programs.ts';
 import { KEYS_FILE, openVault } from './vault.ts';
+import { RELAY_VERSION } from './version.ts';
 
 export type Check = {
   readonly name: string;
@@ -62,6 +66,8 @@ export async function diagnose({ config, ca }: LoadedConfig, further: readonly R
     await checkIdentity(disk.value, known, identity.ok ? null : identity.error.detail),
     ...(known === null ? [] : [await checkGatewayKey(disk.value, known)]),
     checkJournal(reading),
+    await checkProgram(disk.value, config.stateDir),
+    checkReleaseKey(config, known),
     ...console,
     ...maas,
     await checkEnrolment(config),
@@ -139,6 +145,26 @@ function checkJournal(reading: JournalReading | null): Check {
     `damaged at line ${damage.line}`,
     'Check the disk, then start once with: slipway-relay run --salvage-journal',
   );
+}
+
+/** Which program `run` starts: this one, or one that an upgrade put in its place. */
+async function checkProgram(disk: Disk, stateDir: string): Promise<Check> {
+  const next = await nextProgram(disk, stateDir);
+  // Asked from the console, it is the program that serves which looks.
+  const isOwn = isStored(openProgramStore(stateDir).folder, import.meta.filename);
+  if (next === null)
+    return pass('program', `${RELAY_VERSION}, ${isOwn ? 'that an upgrade brought' : 'the installed one'}`);
+  const { program, file, isIntact } = next;
+  const words = `${program.version}, accepted ${new Date(program.acceptedAt).toISOString()}, at ${file}; installed is ${RELAY_VERSION}`;
+  if (isIntact) return pass('program', words);
+  const todo = 'Restart slipway-relay: the one before it runs then. Then upgrade the gateway again in the console.';
+  return fail('program', `${words}; its file is missing, or was changed`, todo);
+}
+
+function checkReleaseKey(config: Config, identity: Identity | null): Check {
+  if (config.releaseKey !== null) return pass('release key', `${config.releaseKey}, of the settings`);
+  if (identity?.releaseKey !== undefined) return pass('release key', `${identity.releaseKey}, pinned when it paired`);
+  return skip('release key', 'none: this relay takes no upgrade from the console; SLIPWAY_RELEASE_KEY would name one');
 }
 
 /** Name, way and answer of the console, and what its clock says of ours. Also what the installer checks. */

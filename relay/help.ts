@@ -10,7 +10,7 @@ Commands:
   pair         turn this host into a node of a gateway, with the one-time code the console shows
   run          serve: keep the tunnel, carry out commands, let machines enrol
   doctor       check everything this relay needs, and say what to do about what is missing
-  version      print the version
+  version      print the version, and which one \`run\` starts when that is another
 
 Options of all commands:
   --config FILE   settings file, YAML (default: $SLIPWAY_CONFIG, or /etc/slipway/relay.yaml if it is there)
@@ -26,6 +26,7 @@ Settings are read from the file and then from the environment, which wins:
   SLIPWAY_ENROLMENT_AUTHORITY  0 to 99: the authority that machines deployed from now on pin (default 0)
   SLIPWAY_ENROLMENT_CHECK_SOURCE   false where addresses are translated between machines and relay (default true)
   SLIPWAY_MAAS_ENDPOINTS       the only MAAS endpoints commands may name, comma-separated (default: all)
+  SLIPWAY_RELEASE_KEY          the only key whose releases this relay takes (default: the one pairing pinned)
   SLIPWAY_LOG_LEVEL            debug, info, warn or error (default info)
   HTTPS_PROXY HTTP_PROXY NO_PROXY   for the console only; MAAS and machines are always reached directly
 `;
@@ -45,19 +46,21 @@ Exit status: 0 paired; 1 not paired, the reason and what to do are printed; 2 wr
 export const RUN_HELP = `Usage: slipway-relay run [--salvage-journal]
 
 Serves until SIGTERM or SIGINT, then lets what has begun get to a safe point and ends with 0. Logs JSON lines to stdout,
-one for each transition. Only one process may use a state folder.
+one for each transition. Only one process may use a state folder. If an upgrade put a newer program into the state
+folder, this process turns into that one.
 
   --salvage-journal   start even if the journal is damaged in the middle: readable records are kept, the rest given up.
                       Costs at most work that is looked at twice.
+  --trial             for a relay that upgrades itself: it starts its successor so
 
 Exit status: 0 ended as asked; 1 could not start, the reason and what to do are the last log line; 2 wrong use.
 `;
 
 export const DOCTOR_HELP = `Usage: slipway-relay doctor [--json]
 
-Checks state folder, free disk, identity, gateway key, journal, clock, DNS, proxy, console, MAAS, the enrolment port, the addresses
-machines are told and the certificate they are shown, and says what to do about each that fails. Changes nothing; may run beside a
-relay that serves.
+Checks state folder, free disk, identity, gateway key, journal, the program that runs, release key, clock, DNS, proxy, console,
+MAAS, the enrolment port, the addresses machines are told and the certificate they are shown, and says what to do about each that
+fails. Changes nothing; may run beside a relay that serves.
 
   --json   print the checks as one line of JSON
 
@@ -101,8 +104,8 @@ and removes that when it is done.
 Environment: SLIPWAY_API_KEY (makes the gateway, and with --host its default cloud account; never written),
 SLIPWAY_PASSPHRASE, SLIPWAY_CONSOLE (suggested by -o), SLIPWAY_CA_FILE, SLIPWAY_HOST_DIR (what --out is called outside the
 container), SLIPWAY_ENROLMENT_LISTEN and SLIPWAY_ENROLMENT_ADVERTISE (where machines reach this host meanwhile; they win
-over enrolment in pcg.yaml). SLIPWAY_ENROLMENT_AUTHORITY, SLIPWAY_ENROLMENT_CHECK_SOURCE, SLIPWAY_MAAS_ENDPOINTS and
-SLIPWAY_LOG_LEVEL count too, and go on to the relays of its machines.
+over enrolment in pcg.yaml). SLIPWAY_ENROLMENT_AUTHORITY, SLIPWAY_ENROLMENT_CHECK_SOURCE, SLIPWAY_MAAS_ENDPOINTS,
+SLIPWAY_RELEASE_KEY and SLIPWAY_LOG_LEVEL count too, and go on to the relays of its machines.
 
 Exit status: 0 done, or all checks well; 1 something is wrong, all of it is printed with what to do; 2 wrong use;
 130 interrupted: nothing is lost, the same command carries on.

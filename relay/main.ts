@@ -13,6 +13,7 @@ import { DOCTOR_HELP, HELP, PAIR_HELP, RUN_HELP } from './help.ts';
 import { isInstallFlag } from './install/arguments.ts';
 import { reasonOf } from './log.ts';
 import { pair } from './pair.ts';
+import { acceptedLine } from './program/describe-programs.ts';
 import { run } from './run.ts';
 import { RELAY_VERSION, versionLine } from './version.ts';
 
@@ -25,6 +26,7 @@ const OPTIONS = {
   console: { type: 'string' },
   replace: { type: 'boolean', default: false },
   'salvage-journal': { type: 'boolean', default: false },
+  trial: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
   version: { type: 'boolean', default: false },
@@ -32,7 +34,7 @@ const OPTIONS = {
 /** Which options a command takes besides --config and --help. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   pair: ['console', 'replace', 'json'],
-  run: ['salvage-journal'],
+  run: ['salvage-journal', 'trial'],
   doctor: ['json'],
   version: [],
 };
@@ -61,7 +63,8 @@ async function main(args: string[]): Promise<number> {
   }
   const { values, positionals } = parsed;
   const [command, ...operands] = positionals;
-  if (values.version || command === 'version') return print(versionLine());
+  if (values.version || command === 'version')
+    return print(`${versionLine()}${await acceptedLine(environmentOf(values))}`);
   if (values.help) return print(HELP_OF[command ?? ''] ?? HELP);
   if (command === undefined) return misused('a command is missing');
   const takes = TAKES[command];
@@ -79,12 +82,14 @@ async function main(args: string[]): Promise<number> {
   return perform(command, values);
 }
 
+const environmentOf = (values: Values) => ({
+  ...process.env,
+  ...(values.config === undefined ? {} : { SLIPWAY_CONFIG: values.config }),
+  ...(values.console === undefined ? {} : { SLIPWAY_CONSOLE: values.console }),
+});
+
 async function perform(command: string, values: Values): Promise<number> {
-  const environment = {
-    ...process.env,
-    ...(values.config === undefined ? {} : { SLIPWAY_CONFIG: values.config }),
-    ...(values.console === undefined ? {} : { SLIPWAY_CONSOLE: values.console }),
-  };
+  const environment = environmentOf(values);
   const loaded = await loadConfig(environment);
   if (!loaded.ok) return badSettings(loaded.error);
   switch (command) {
@@ -98,6 +103,7 @@ async function perform(command: string, values: Values): Promise<number> {
     default:
       return run(loaded.value, {
         salvageJournal: values['salvage-journal'],
+        trial: values.trial,
         environment,
         mainFile: import.meta.filename,
       });

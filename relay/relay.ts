@@ -13,7 +13,13 @@ import type { TlsTrust } from './maas/tls-trust.ts';
 import type { MaasTransport } from './maas/transport.ts';
 import type { Ports } from './ports.ts';
 import { type BusyLease, createBusyLease } from './tunnel/busy-lease.ts';
-import { type Caller, type ConnectionOutcome, connect, type SessionEvents } from './tunnel/connection.ts';
+import {
+  type Caller,
+  type ConnectionOutcome,
+  connect,
+  type Heartbeat,
+  type SessionEvents,
+} from './tunnel/connection.ts';
 import type { Dial } from './tunnel/dial.ts';
 import { createLease, type Lease } from './tunnel/lease.ts';
 import type { NodeStatus } from './tunnel/node-status.ts';
@@ -44,6 +50,8 @@ export type RelayParts = {
   readonly observed?: (observation: Observation) => void;
   /** What else speaks in a session. */
   readonly sessionParts?: readonly SessionPart[];
+  /** Of a new program that is watched by the former one. */
+  readonly heartbeat?: Heartbeat;
   /** Hears how each connection ended, before the next is dialled. */
   readonly tunnelEnded?: (end: ConnectionOutcome['end']) => void;
 };
@@ -85,7 +93,9 @@ export function createRelay(parts: RelayParts): Relay {
     run: (signal) => {
       dispatch.resume();
       const connectOnce = async (joinCounter: number): Promise<ConnectionOutcome> => {
-        const caller: Caller = { identity, bootId, relayVersion, joinCounter, sign: parts.vault.sign, verify };
+        const watched = parts.heartbeat === undefined ? {} : { heartbeat: parts.heartbeat };
+        const sign = parts.vault.sign;
+        const caller: Caller = { identity, bootId, relayVersion, joinCounter, sign, verify, ...watched };
         const outcome = await connect(caller, parts.dial, session, ports, log, signal);
         parts.tunnelEnded?.(outcome.end);
         return outcome;

@@ -27,6 +27,7 @@ import { createClusterDial } from './kubernetes/connect.ts';
 import type { Log } from './log.ts';
 import { createUndiciTransport } from './maas/undici-transport.ts';
 import type { Ports } from './ports.ts';
+import type { ProgramExchange } from './program/program-exchange.ts';
 import { createRelay, type Relay, type RelayParts } from './relay.ts';
 import type { RelayState, StartFailure } from './state-folder.ts';
 import { createNodeStatus, type NodeStatus, type Standing } from './tunnel/node-status.ts';
@@ -46,15 +47,17 @@ export type ServingParts = {
   readonly log: Log;
   /** The entry point of this program: what is offered to a gateway's own machines, when it is no executable. */
   readonly mainFile: string;
-  readonly hooks?: Pick<RelayParts, 'sessionParts' | 'tunnelEnded'>;
+  readonly hooks?: Pick<RelayParts, 'sessionParts' | 'tunnelEnded' | 'heartbeat'>;
+  /** Absent: this relay can't exchange its program. */
+  readonly exchange?: ProgramExchange;
 };
 
 export type ServingRelay = {
   readonly standing: () => Standing;
   /** Lets what has begun get to a safe point, and begins nothing more; the tunnel stays. May be repeated. */
-  readonly drain: () => Promise<void>;
-  /** Lets what has begun get to a safe point, then ends tunnel and endpoint. May be repeated. */
-  readonly stop: () => Promise<void>;
+  readonly drain: () => Promise<boolean>;
+  /** Lets what has begun get to a safe point, then ends tunnel and endpoint. True when all did get there. May be repeated. */
+  readonly stop: () => Promise<boolean>;
 };
 
 /** Parts that know each other, made before the relay is. */
@@ -115,18 +118,21 @@ export async function startServing(parts: ServingParts): Promise<Result<ServingR
 function serving(relay: Relay, enrolment: Enrolment, { ports, log, status }: Within): ServingRelay {
   const tunnel = new AbortController();
   const running = relay.run(tunnel.signal);
-  const drain = async (): Promise<void> => {
-    if (!(await relay.drain())) log.warn('commands-left', { todo: 'none: they are carried on at the next start' });
+  const drain = async (): Promise<boolean> => {
+    const isThrough = await relay.drain();
+    if (!isThrough) log.warn('commands-left', { todo: 'none: they are carried on at the next start' });
+    return isThrough;
   };
-  const end = async (): Promise<void> => {
-    await drain();
+  const end = async (): Promise<boolean> => {
+    const isThrough = await drain();
     await new Promise<void>((resolve) => void ports.timers.after(FAREWELL_MS, resolve));
     tunnel.abort();
     await running;
     await enrolment.close();
     log.info('relay-ended', {});
+    return isThrough;
   };
-  let ended: Promise<void> | null = null;
+  let ended: Promise<boolean> | null = null;
   return {
     standing: status.standing,
     drain,
@@ -144,7 +150,7 @@ function relaysOf({ addresses, status }: Within): readonly string[] {
 }
 
 function makeRelay(within: Within): Relay {
-  const { loaded, state, ports, log, turns, ledger, status, sources, codes, hooks } = within;
+  const { loaded, state, ports, log, turns, ledger, status, sources, codes, hooks, exchange } = within;
   const { identity, keyring } = state;
   return createRelay({
     identity,
@@ -167,6 +173,7 @@ function makeRelay(within: Within): Relay {
       }),
       ...{ makeIdentity: makeClusterIdentity, keyring, period: status.period, inventoried: sources.inventoried },
       diagnose: (further) => diagnose(loaded, further),
+      ...(exchange === undefined ? {} : { exchange }),
     }),
     transportFor: (trust) => createUndiciTransport({ trust, proxyUrl: null }).send,
     maasEndpoints: loaded.config.maasEndpoints,
@@ -179,6 +186,7 @@ function makeRelay(within: Within): Relay {
     observed: sources.observed,
     sessionParts: [codes, ...(hooks?.sessionParts ?? [])],
     ...(hooks?.tunnelEnded === undefined ? {} : { tunnelEnded: hooks.tunnelEnded }),
+    ...(hooks?.heartbeat === undefined ? {} : { heartbeat: hooks.heartbeat }),
   });
 }
 

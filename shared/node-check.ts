@@ -9,6 +9,8 @@ export const NODE_CHECKS = [
   'identity',
   'gateway key',
   'journal',
+  'program',
+  'release key',
   'dns',
   'proxy',
   'console',

@@ -10,6 +10,7 @@ import { watchAccess } from '../kubernetes/watch-access.ts';
 import type { Log } from '../log.ts';
 import { createAccountPolls, createObserveCluster } from '../observe/observe-cluster.ts';
 import type { Ports } from '../ports.ts';
+import type { ProgramExchange } from '../program/program-exchange.ts';
 import { observeAccount, observeInventory } from './accounts.ts';
 import { ensureAddress, ensureAddressReleased } from './addresses.ts';
 import { ensureBootstrap } from './bootstrap.ts';
@@ -50,6 +51,8 @@ export type HandlerParts = {
   readonly diagnose: Diagnose;
   /** NodeStatus.period. Absent: the relay always leads. */
   readonly period?: () => number;
+  /** Absent: this relay can't exchange its program. */
+  readonly exchange?: ProgramExchange;
 };
 
 export function createHandlers(parts: HandlerParts): Handlers {
@@ -80,6 +83,6 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'ensure-certificate': ensureCertificate,
     'ensure-node-key': ensureNodeKey(keyring),
     'ensure-gateway-key': ensureGatewayKey(keyring),
-    'ensure-relay-program': ensureRelayProgram,
+    'ensure-relay-program': ensureRelayProgram(parts.exchange),
   };
 }

@@ -66,7 +66,7 @@ export async function installNode(
 }
 
 function filesOf(
-  { console, siteAuthorities, proxy, enrolment, maasEndpoints, logLevel }: NodeSettings,
+  { console, siteAuthorities, proxy, enrolment, maasEndpoints, releaseKey, logLevel }: NodeSettings,
   place: ServicePlace,
 ) {
   const caFile = `${place.prefix}/etc/slipway/console-authorities.pem`;
@@ -77,6 +77,7 @@ function filesOf(
     proxy,
     enrolment,
     maasEndpoints,
+    releaseKey,
     logLevel,
   };
   const text = `# Settings of slipway-relay on a machine of its gateway, by \`slipway-relay install --node\`.\n${dump(settings, { lineWidth: -1 })}`;

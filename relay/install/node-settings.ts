@@ -2,6 +2,7 @@
 // --node` reads them there. JSON, so that what is in them needs no quoting.
 import { z } from 'zod';
 import { objectName } from '../../shared/ids.ts';
+import { ReleaseKey } from '../../shared/release.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { LoadedConfig } from '../adapters/load-config.ts';
 import { AUTHORITY_NUMBER_MAX } from '../config.ts';
@@ -27,6 +28,7 @@ const NodeSettings = z.strictObject({
     authority: z.int().min(1).max(AUTHORITY_NUMBER_MAX).optional(),
   }),
   maasEndpoints: z.array(z.string()).nullable(),
+  releaseKey: ReleaseKey.nullable().default(null),
   logLevel: z.enum(LOG_LEVELS),
 });
 export type NodeSettings = z.infer<typeof NodeSettings>;
@@ -57,6 +59,7 @@ export function renderNodeSettings(
       ...(config.enrolment.authority === 0 ? {} : { authority: config.enrolment.authority }),
     },
     maasEndpoints: config.maasEndpoints,
+    releaseKey: config.releaseKey,
     logLevel: config.logLevel,
   };
   return `${JSON.stringify(settings)}\n`;

@@ -11,19 +11,28 @@ import { buildExecutable, INSTALLED_FILES } from './executable.ts';
 import { assembleImage } from './image.ts';
 import { ARCHES, type Arch, type NodeRuntime, unpackRuntime } from './node-runtime.ts';
 import { writeNotices } from './notices.ts';
+import { type ReleaseWords, readReleaseWords, writeManifest } from './release-manifest.ts';
 import { ROOT } from './run-tool.ts';
 import { writeBom } from './sbom.ts';
 
-const HELP = `Usage: npm run build:relay -- [--out DIR] [--arch x64|arm64] [--image]
+const HELP = `Usage: npm run build:relay -- [--out DIR] [--arch x64|arm64] [--image] [--severity LEVEL]
 
   --out DIR    where to (default dist/)
   --arch ARCH  one architecture only; such a build is no release
   --image      also the folder image-linux-ARCH of each, for buildah
+  --severity LEVEL  also release.json, to be signed and published: low, medium, high or critical
+  --machines FILE   in it: what the machines of gateways run, as JSON (default: they stay as they are)
 `;
 
-type Request = { readonly out: string; readonly arches: readonly Arch[]; readonly image: boolean };
+type Request = {
+  readonly out: string;
+  readonly arches: readonly Arch[];
+  readonly image: boolean;
+  /** Null: no manifest. */
+  readonly release: ReleaseWords | null;
+};
 
-function build({ out, arches, image }: Request): void {
+function build({ out, arches, image, release }: Request): void {
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
   const scratch = mkdtempSync(join(tmpdir(), 'slipway-build-'));
@@ -42,6 +51,7 @@ function build({ out, arches, image }: Request): void {
     }
     for (const name of INSTALLED_FILES) copyFileSync(join(import.meta.dirname, name), join(out, name));
     writeSums(out);
+    if (release !== null) writeFileSync(join(out, 'release.json'), writeManifest(out, arches, release));
     if (image) for (const arch of arches) assembleImage(arch, out);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -91,6 +101,8 @@ const { values } = parseArgs({
     out: { type: 'string', default: join(ROOT, 'dist') },
     arch: { type: 'string' },
     image: { type: 'boolean', default: false },
+    severity: { type: 'string' },
+    machines: { type: 'string' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -98,4 +110,4 @@ const arches = ARCHES.filter((arch) => values.arch === undefined || values.arch 
 if (values.help || arches.length === 0) {
   process.stdout.write(HELP);
   process.exitCode = values.help ? 0 : 2;
-} else build({ out: values.out, arches, image: values.image });
+} else build({ out: values.out, arches, image: values.image, release: readReleaseWords(values) });

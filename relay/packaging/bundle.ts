@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { RELAY_VERSION } from '../version.ts';
 import { ROOT, runTool } from './run-tool.ts';
 
 const ENTRY = 'relay/main.ts';
@@ -51,11 +52,13 @@ export type Bundle = {
   readonly inputs: readonly string[];
 };
 
-/** Writes `slipway-relay.mjs` into `folder`. @throws if the sources don't bundle, or need something besides Node itself. */
-export function bundleRelay(folder: string): Bundle {
+/** Writes `slipway-relay.mjs` into `folder`. @param version another one than the sources say, for tests  @throws if the sources don't bundle, or need something besides Node itself. */
+export function bundleRelay(folder: string, version = RELAY_VERSION): Bundle {
   const file = join(folder, BUNDLE_FILE);
   const metafile = join(folder, 'metafile.json');
-  runTool(join(ROOT, 'node_modules/.bin/esbuild'), [ENTRY, ...FLAGS, `--outfile=${file}`, `--metafile=${metafile}`]);
+  const define = `--define:SLIPWAY_BUNDLE_VERSION=${JSON.stringify(version)}`;
+  const written = [`--outfile=${file}`, `--metafile=${metafile}`];
+  runTool(join(ROOT, 'node_modules/.bin/esbuild'), [ENTRY, ...FLAGS, define, ...written]);
   const [output] = Object.values(Metafile.parse(JSON.parse(readFileSync(metafile, 'utf8'))).outputs);
   if (output === undefined) throw new Error('esbuild wrote no bundle');
   const foreign = output.imports.filter(({ path }) => !isBuiltin(path)).map(({ path }) => path);

@@ -46,6 +46,16 @@ export type Caller = {
   readonly sign: (text: string) => Promise<string>;
   /** Ed25519 by the command key that pairing pinned. */
   readonly verify: (payload: string, signature: string) => Promise<boolean>;
+  /** A session to see whether this program gets through, and for nothing else (U3). */
+  readonly trial?: true;
+  readonly heartbeat?: Heartbeat;
+};
+
+/** Who is watched is asked at once after the welcome, and says of each ping that it was answered. */
+export type Heartbeat = {
+  /** Null: as any session. */
+  readonly everyMs: number | null;
+  readonly heard: () => void;
 };
 
 /** Each state owns what it needs; there is nothing beside it. */
@@ -80,6 +90,8 @@ class Attempt {
   #state: AttemptState = { kind: 'dialling' };
   #socket: TunnelSocket | null = null;
   #heardAtMs: number;
+  /** A ping was sent, and not answered yet. */
+  #isAsked = false;
   #cancelTimer: () => void = () => {};
   #unlisten: () => void = () => {};
   /** Verifying is asynchronous; the order of frames must not depend on it. */
@@ -128,7 +140,7 @@ class Attempt {
 
   async #take(text: string): Promise<void> {
     if (this.#state.kind === 'closed') return;
-    if (text === PONG) return;
+    if (text === PONG) return this.#answered();
     const frame = EdgeFrame.safeParse(parseJson(text));
     if (!frame.success) return this.#unreadable(text);
     if (frame.data.type === 'challenge') return this.#answer(frame.data);
@@ -139,13 +151,14 @@ class Attempt {
   }
 
   async #answer(challenge: FrameOf<'challenge'>): Promise<void> {
-    const { identity, bootId, joinCounter, relayVersion, sign } = this.#caller;
+    const { identity, bootId, joinCounter, relayVersion, sign, trial } = this.#caller;
     if (this.#state.kind !== 'dialling') return this.#refuse(CLOSE.BAD_HANDSHAKE, 'a second challenge');
     // Signed is the origin that was dialled: a challenge passed on from elsewhere gets an answer that fits nowhere.
     if (challenge.origin !== identity.origin)
       return this.#refuse(CLOSE.BAD_HANDSHAKE, `the console calls itself ${challenge.origin}, not ${identity.origin}`);
     this.#state = { kind: 'challenged' };
-    const hello = { gatewayId: identity.gatewayId, nodeId: identity.nodeId, bootId, joinCounter, relayVersion };
+    const { gatewayId, nodeId } = identity;
+    const hello = { gatewayId, nodeId, bootId, joinCounter, relayVersion, ...(trial === true ? { trial } : {}) };
     const signature = await sign(helloText(challenge, hello));
     this.#send({ v: PROTOCOL_VERSION, type: 'hello', ...hello, signature });
   }
@@ -153,21 +166,33 @@ class Attempt {
   #welcomed(welcome: Welcome): void {
     if (this.#state.kind !== 'challenged') return this.#refuse(CLOSE.BAD_HANDSHAKE, 'a welcome out of turn');
     this.#state = { kind: 'serving', welcome, sinceMs: this.#ports.clock.monotonicMs(), lastSeq: null };
-    this.#pingLater();
+    this.#pingLater(this.#caller.heartbeat === undefined ? this.#pingMs() : 0);
     this.#session.began(welcome, this.#send);
   }
 
-  #pingLater(delayMs = TUNNEL_PING_MS): void {
+  #pingMs(): number {
+    return this.#caller.heartbeat?.everyMs ?? TUNNEL_PING_MS;
+  }
+
+  #pingLater(delayMs: number): void {
     const { clock, timers } = this.#ports;
+    const pongMs = Math.min(TUNNEL_PONG_MS, this.#pingMs());
     this.#cancelTimer();
     this.#cancelTimer = timers.after(delayMs, () => {
       const askedAtMs = clock.monotonicMs();
+      this.#isAsked = true;
       this.#socket?.send(PING);
-      this.#cancelTimer = timers.after(TUNNEL_PONG_MS, () => {
+      this.#cancelTimer = timers.after(pongMs, () => {
         if (this.#heardAtMs < askedAtMs) return this.#end({ kind: 'dead' });
-        this.#pingLater(TUNNEL_PING_MS - TUNNEL_PONG_MS);
+        this.#pingLater(this.#pingMs() - pongMs);
       });
     });
+  }
+
+  #answered(): void {
+    if (!this.#isAsked) return;
+    this.#isAsked = false;
+    this.#caller.heartbeat?.heard();
   }
 
   /** T6. */

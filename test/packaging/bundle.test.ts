@@ -9,6 +9,8 @@ import { integrityOf } from '../../relay/packaging/node-runtime.ts';
 import { writeNotices } from '../../relay/packaging/notices.ts';
 import { ROOT } from '../../relay/packaging/run-tool.ts';
 import { writeBom } from '../../relay/packaging/sbom.ts';
+import { RELAY_VERSION } from '../../relay/version.ts';
+import { output } from './release-folder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'slipway-bundle-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -31,6 +33,16 @@ test('two builds have the same SHA-256', () => {
   const again = bundleIn('a-second-folder-of-another-name');
   expect(again.digest).toBe(bundle.digest);
   expect(bundle.digest).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test('the code says its own version, whatever is in the environment; tests make some of another', {
+  timeout: 60_000,
+}, () => {
+  const said = (file: string): string =>
+    output(process.execPath, [file, 'version'], { SLIPWAY_BUNDLE_VERSION: '7.7.7' });
+  expect(said(bundle.file)).toMatch(new RegExp(`^slipway-relay ${RELAY_VERSION.replaceAll('.', '\\.')} `));
+  mkdirSync(join(folder, 'other'));
+  expect(said(bundleRelay(join(folder, 'other'), '9.9.9').file)).toMatch(/^slipway-relay 9\.9\.9 /);
 });
 
 test('the code names no path of the machine that built it', () => {

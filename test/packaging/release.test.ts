@@ -1,9 +1,12 @@
 // How a release is signed, verified and installed: the README's commands, run as they stand there.
-import { appendFileSync, copyFileSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { newestChanges, readReleaseWords, writeManifest } from '../../relay/packaging/release-manifest.ts';
+import { verifySignature } from '../../relay/vault.ts';
 import { RELAY_VERSION } from '../../relay/version.ts';
-import { lacking, makeReleaseFolder, PACKAGING, runReadme } from './release-folder.ts';
+import { ReleaseKey, readManifest, SignedRelease } from '../../shared/release.ts';
+import { lacking, makeReleaseFolder, PACKAGING, runReadme, sha256Of } from './release-folder.ts';
 
 const unsigned = lacking('openssl', 'sha256sum');
 
@@ -42,6 +45,49 @@ describe.skipIf(unsigned !== undefined)(`a release${unsigned === undefined ? '' 
     runReadme('sign', folder);
     copyFileSync(join(folder, 'the-sites.pub'), join(folder, 'slipway-release.pub'));
     expect(runReadme('verify', folder).status).not.toBe(0);
+  });
+});
+
+const signing = lacking('openssl', 'basenc', 'node');
+
+describe.skipIf(signing !== undefined)(`a manifest${signing === undefined ? '' : ` (skipped: ${signing})`}`, () => {
+  const words = { severity: 'high', machines: null } as const;
+  let folder: string;
+  beforeEach(() => {
+    folder = makeReleaseFolder();
+    writeFileSync(join(folder, 'slipway-relay.mjs'), 'the code');
+    writeFileSync(join(folder, 'release.json'), writeManifest(folder, ['x64'], words));
+    expect(runReadme('make the key', folder).status).toBe(0);
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('[U1] is signed by the commands of the README, so that a relay takes it with the key they print', async () => {
+    const signed = runReadme('sign the manifest', folder);
+    expect(signed.status, signed.output).toBe(0);
+    const release = SignedRelease.parse(JSON.parse(readFileSync(join(folder, 'release-signed.json'), 'utf8')));
+    const key = ReleaseKey.parse(runReadme('print the release key', folder).output.trim());
+    expect(await verifySignature(key, release.manifest, release.signature)).toBe(true);
+    expect(await verifySignature(key, `${release.manifest} `, release.signature)).toBe(false);
+    expect(readManifest(release)).toMatchObject({
+      version: RELAY_VERSION,
+      severity: 'high',
+      programs: [
+        { platform: 'linux-x64', sha256: sha256Of(join(folder, 'slipway-relay-linux-x64')) },
+        { platform: 'javascript', sizeBytes: 8 },
+      ],
+    });
+  });
+
+  test('names the changes of the newest entry of the CHANGELOG, each as one line', () => {
+    expect(
+      newestChanges('# Changes\n\n## 2.0.0\n\nNew.\n\n- One\n  thing.\n- `Another`.\n\n## 1.0.0\n\n- Old.\n'),
+    ).toEqual(['One thing.', '`Another`.']);
+  });
+
+  test('is asked for by a severity, and of nothing else', () => {
+    expect(readReleaseWords({})).toBeNull();
+    expect(readReleaseWords({ severity: 'low' })).toEqual({ severity: 'low', machines: null });
+    expect(() => readReleaseWords({ severity: 'urgent' })).toThrow();
   });
 });
 

@@ -71,8 +71,8 @@ test('every setting of a relay, in README.md and in --help, and every variable t
   const documented = rows(table)
     .slice(1)
     .flatMap(([names = '']) => [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name = '']) => name));
-  // It is none of readConfig's: `run` takes it, in tests only.
-  expect(new Set(documented)).toEqual(new Set([...SETTING_NAMES, 'SLIPWAY_FAILPOINT']));
+  // They are none of readConfig's: `run` takes them, in tests only.
+  expect(new Set(documented)).toEqual(new Set([...SETTING_NAMES, 'SLIPWAY_FAILPOINT', 'SLIPWAY_UPGRADE_WAITS']));
   for (const name of SETTING_NAMES) expect(HELP, name).toMatch(new RegExp(`\\b${name}\\b`));
   for (const name of TEMPORARY_VARIABLES) {
     expect(INSTALL_HELP, name).toMatch(new RegExp(`\\b${name}\\b`));

@@ -18,7 +18,8 @@ export type RunningRelay = {
   readonly kill: (signal: NodeJS.Signals) => void;
 };
 
-export async function relayFolder(settings: Record<string, string>) {
+/** @param main the program, from the sources when it is left out */
+export async function relayFolder(settings: Record<string, string>, main = MAIN) {
   const folder = await mkdtemp(join(tmpdir(), 'slipway-relay-'));
   const running: ChildProcess[] = [];
   const environment = (more: Record<string, string>): NodeJS.ProcessEnv => ({
@@ -34,13 +35,13 @@ export async function relayFolder(settings: Record<string, string>) {
     command: (args: string[], line = '', more: Record<string, string> = {}) =>
       new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
         const options = { env: environment(more), timeout: 30_000 };
-        const child = execFile(process.execPath, [MAIN, ...args], options, (error, stdout, stderr) =>
+        const child = execFile(process.execPath, [main, ...args], options, (error, stdout, stderr) =>
           resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, stderr }),
         );
         child.stdin?.end(`${line}\n`);
       }),
     start: (more: Record<string, string> = {}, args: string[] = []): RunningRelay => {
-      const child = spawn(process.execPath, [MAIN, 'run', ...args], {
+      const child = spawn(process.execPath, [main, 'run', ...args], {
         env: environment(more),
         stdio: ['ignore', 'pipe', 'inherit'],
       });

@@ -34,6 +34,14 @@ export type Manners = {
   installation: ((asked: number) => InstallationState) | null;
   /** Whether a node that asks to leave is closed as revoked. */
   letsGo: boolean;
+  /** Of a trial session: whether it is welcomed. */
+  welcomesTrials: boolean;
+  /** Whether sessions that are no trial are welcomed. */
+  welcomes: boolean;
+  /** Told to who pairs; null: none. */
+  releaseKey: string | null;
+  /** What is served under a path: programs of releases. */
+  programs: Map<string, (response: ServerResponse) => void>;
 };
 
 /** @param tls serves https and wss as `localhost` with this certificate */
@@ -47,9 +55,16 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
     epoch: 1,
     installation: null,
     letsGo: true,
+    welcomesTrials: true,
+    welcomes: true,
+    releaseKey: null,
+    programs: new Map(),
   };
   const heard: { frame: RelayFrame; session: number }[] = [];
   const hellos: Hello[] = [];
+  /** Trial sessions, each with the number of the session that was open beside it; null: none was. */
+  const trials: { hello: Hello; beside: number | null }[] = [];
+  const fetched: string[] = [];
   const closes: number[] = [];
   const wakers = new Set<() => void>();
   let identityKey = '';
@@ -92,7 +107,10 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
     if (frame.type === 'hello') {
       const isProven = await verify(identityKey, helloText({ nonce, origin }, frame), frame.signature);
       if (!isProven) return from.close(4002, 'bad hello');
+      if (frame.trial === true) return takeTrial(from, frame);
       hellos.push(frame);
+      wake();
+      if (!manners.welcomes) return;
       socket = from;
       sessions += 1;
       seq = 0;
@@ -116,6 +134,13 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
     wake();
   }
 
+  function takeTrial(from: WebSocket, hello: Hello): void {
+    trials.push({ hello, beside: socket === null ? null : sessions });
+    const welcome = { sessionId: `t${trials.length}`, redialSpreadMs: 0, at: Date.now(), outstanding: [] };
+    if (manners.welcomesTrials) from.send(encodeFrame({ v: 1, type: 'welcome', ...welcome }));
+    wake();
+  }
+
   async function answerPairing(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(Buffer.from(chunk));
@@ -123,6 +148,12 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
       response.writeHead(status, { 'content-type': 'application/json' });
       response.end(JSON.stringify(body));
     };
+    const program = manners.programs.get(request.url ?? '');
+    if (program !== undefined) {
+      fetched.push(request.url ?? '');
+      wake();
+      return program(response);
+    }
     if (request.url === '/v1/pairing/challenge') return json(200, { nonce: 'p'.repeat(32), origin });
     if (request.url !== '/v1/pairing') return json(404, {});
     const asked = PairingRequest.parse(JSON.parse(Buffer.concat(chunks).toString()));
@@ -140,6 +171,7 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
       commandKey: Buffer.from(signing.raw).toString('base64url'),
       tunnelPath: '/v1/tunnel',
       pairedAt: Date.now(),
+      ...(manners.releaseKey === null ? {} : { releaseKey: manners.releaseKey }),
     } satisfies PairingResponse);
   }
 
@@ -174,6 +206,9 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
     anotherCode,
     manners,
     hellos,
+    trials,
+    /** Paths of programs that were asked for. */
+    fetched,
     heard,
     closes,
     pairings: () => pairings,
@@ -189,7 +224,9 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
       until(`a report of ${commandId}`, () => reportsOf(commandId).at(-1), timeoutMs),
     observations: (): Observation[] =>
       heard.flatMap(({ frame }) => (frame.type === 'observations' ? frame.observations : [])),
-    connected: (session: number) => until(`session ${session}`, () => sessions >= session && socket !== null),
+    isOpen: () => socket !== null,
+    connected: (session: number, timeoutMs?: number) =>
+      until(`session ${session}`, () => sessions >= session && socket !== null, timeoutMs),
     send,
     /** @param forge changes what is signed, after signing */
     deliver: async (commands: readonly Command[], forge?: (payload: string) => string) => {

@@ -1,0 +1,170 @@
+// One turn of a process on the state folder: it has the lock, serves, and gives the lock back when it ends or another program is
+// to run.
+import { createFetchProgram } from './adapters/fetch-program.ts';
+import type { LoadedConfig } from './adapters/load-config.ts';
+import { openProgramStore, type ProgramStore } from './adapters/program-store.ts';
+import { startSuccessor } from './adapters/start-successor.ts';
+import { lockState } from './adapters/state-lock.ts';
+import { isStored, lineOf, ownPlatform } from './adapters/this-program.ts';
+import type { Log } from './log.ts';
+import type { Disk, Ports } from './ports.ts';
+import { chooseProgram } from './program/choose-program.ts';
+import type { Former } from './program/former-talk.ts';
+import { gateDisk } from './program/gated-disk.ts';
+import { createJoinCounters, type JoinCounters } from './program/join-counters.ts';
+import { openProgramBook, type ProgramBook } from './program/program-book.ts';
+import { createProgramExchange, type HandOver, type ProgramExchange } from './program/program-exchange.ts';
+import type { UpgradeWaits } from './program/upgrade-waits.ts';
+import type { RunOptions } from './run.ts';
+import { startServing } from './serving-relay.ts';
+import { openRelayState, type RelayState, type StartFailure } from './state-folder.ts';
+import { RELAY_VERSION } from './version.ts';
+
+/** Of the two minutes in which it must be heard. */
+const HEARTBEATS_IN_TIME = 4;
+
+export type Asked = { readonly signal: Promise<string>; readonly isAsked: () => boolean };
+
+export type ServiceParts = {
+  readonly loaded: LoadedConfig;
+  readonly options: RunOptions;
+  /** The process that watches this one; null: none does. */
+  readonly former: Former | null;
+  readonly disk: Disk;
+  readonly ports: Ports;
+  readonly waits: UpgradeWaits;
+  readonly log: Log;
+  readonly asked: Asked;
+};
+
+type Programs = { readonly book: ProgramBook; readonly store: ProgramStore };
+
+/** With all of them the lock is free again. */
+export type TurnEnd =
+  | { readonly kind: 'ended' }
+  | ({ readonly kind: 'cannot-start' } & StartFailure)
+  /** What this process had begun did not end: it may serve again only as a new one. */
+  | { readonly kind: 'begin-anew' }
+  | {
+      readonly kind: 'become';
+      readonly platform: 'linux-x64' | 'linux-arm64' | 'javascript';
+      readonly file: string;
+      readonly args: readonly string[];
+    }
+  | ({ readonly kind: 'handed-over'; readonly order: HandOver } & Programs);
+
+export async function serveOnce(parts: ServiceParts): Promise<TurnEnd> {
+  const { stateDir } = parts.loaded.config;
+  const unlock = lockState(stateDir);
+  if (unlock === null)
+    return {
+      kind: 'cannot-start',
+      detail: `${stateDir} is in use by another process`,
+      todo: 'stop the other slipway-relay first',
+    };
+  try {
+    const book = await openProgramBook(parts.disk);
+    if (!book.ok)
+      return { kind: 'cannot-start', detail: book.error.detail, todo: 'check the disk of the state folder' };
+    const programs = { book: book.value, store: openProgramStore(stateDir) };
+    return (await otherProgram(parts, programs)) ?? (await serve(parts, programs));
+  } finally {
+    unlock();
+  }
+}
+
+/** The accepted program, when this is the installed one; null: this one serves. */
+async function otherProgram(
+  { former, options, log }: ServiceParts,
+  { book, store }: Programs,
+): Promise<TurnEnd | null> {
+  if (former !== null || isStored(store.folder, options.mainFile)) return null;
+  const program = await chooseProgram({ version: RELAY_VERSION, platform: ownPlatform() }, book, store, log);
+  if (program === null) return null;
+  const { version, platform, starts } = program;
+  // Not counted on a full disk, and started all the same: it was good before.
+  const counted = await book.count(version, starts + 1);
+  if (!counted.ok) log.warn('program-not-written', { detail: counted.error.detail });
+  log.info('program-started', { version, installed: RELAY_VERSION });
+  const args = ['run', ...(options.salvageJournal ? ['--salvage-journal'] : [])];
+  return { kind: 'become', platform, file: store.fileOf(program), args };
+}
+
+async function serve(parts: ServiceParts, programs: Programs): Promise<TurnEnd> {
+  const { loaded, options, former, ports, waits, log, asked } = parts;
+  const disk = gateDisk(parts.disk);
+  const state = await openRelayState(disk, ports, log, options.salvageJournal);
+  if (!state.ok) return { kind: 'cannot-start', ...state.error };
+  const counters = createJoinCounters(state.value.journal.nextJoinCounter);
+  const { order, exchange } = makeExchange(parts, programs, state.value, counters);
+  const everyMs = Math.ceil(waits.heartbeatMs / HEARTBEATS_IN_TIME);
+  const heartbeat = { everyMs, heard: () => former?.say({ kind: 'heartbeat' }) };
+  const relay = await startServing({
+    ...{ loaded, ports, log, exchange, mainFile: options.mainFile },
+    state: { ...state.value, journal: { ...state.value.journal, nextJoinCounter: counters.next } },
+    hooks: { sessionParts: [counters.part], ...(former === null ? {} : { heartbeat }) },
+  });
+  if (!relay.ok) return { kind: 'cannot-start', ...relay.error };
+  const isStarted = countAsStarted(programs.book);
+  const cancel = ports.timers.after(waits.startedMs, isStarted);
+  const given = await Promise.race([asked.signal, order]);
+  cancel();
+  if (typeof given === 'string') log.info('relay-ends', { signal: given });
+  else log.info('program-hand-over', { version: given.program.version });
+  const isThrough = await relay.value.stop();
+  await disk.close();
+  if (typeof given === 'string') {
+    isStarted();
+    return { kind: 'ended' };
+  }
+  return (await notGiven(given, isThrough, parts)) ?? { kind: 'handed-over', order: given, ...programs };
+}
+
+/** Null when the successor may have the folder; it has ended otherwise. */
+async function notGiven(
+  { program, successor }: HandOver,
+  isThrough: boolean,
+  { asked, log }: ServiceParts,
+): Promise<TurnEnd | null> {
+  if (isThrough && !asked.isAsked()) return null;
+  successor.signal('SIGKILL');
+  await successor.ended;
+  if (asked.isAsked()) return { kind: 'ended' };
+  log.error('program-not-handed-over', { version: program.version, todo: 'none: it is tried again' });
+  return { kind: 'begin-anew' };
+}
+
+function makeExchange(
+  { loaded, options, former, ports, waits, log }: ServiceParts,
+  { book, store }: Programs,
+  { identity }: RelayState,
+  counters: JoinCounters,
+): { readonly order: Promise<HandOver>; readonly exchange: ProgramExchange } {
+  const { proxy, releaseKey } = loaded.config;
+  let handOver = (_order: HandOver): void => {};
+  const order = new Promise<HandOver>((resolve) => {
+    handOver = resolve;
+  });
+  const exchange = createProgramExchange({
+    version: RELAY_VERSION,
+    platform: ownPlatform(),
+    releaseKey: releaseKey ?? identity.releaseKey ?? null,
+    isWatched: former !== null,
+    origin: identity.origin,
+    ...{ store, book, log, handOver },
+    fetchProgram: createFetchProgram(proxy, loaded.ca, `slipway-relay/${RELAY_VERSION}`),
+    start: (program) =>
+      startSuccessor(lineOf(program.platform, store.fileOf(program), ['run', '--trial']), options.environment),
+    trial: { counters, timers: ports.timers, trialMs: waits.trialMs },
+  });
+  return { order, exchange };
+}
+
+/** An accepted program says that it got on, once; what runs otherwise has nothing to say. */
+function countAsStarted(book: ProgramBook): () => void {
+  return () => {
+    const own = book.accepted().find(({ version }) => version === RELAY_VERSION);
+    // Not written: it counts as not got on, and the next start says so again.
+    if (own !== undefined && own.starts > 0) void book.count(RELAY_VERSION, 0);
+  };
+}
