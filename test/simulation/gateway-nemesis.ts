@@ -19,7 +19,7 @@ export class GatewayNemesis {
     this.#gateway = gateway;
     this.#human = human;
     this.#random = randomOf(world.scenario.seed, 'gateway-nemesis');
-    const count = this.#random.below(ACTS_MAX + 1);
+    const count = world.scenario.bias?.only === true ? 0 : this.#random.below(ACTS_MAX + 1);
     for (let made = 0; made < count; made += 1) {
       const act = this.#random.pick(GATEWAY_ACTS);
       world.timeline.after(this.#random.below(world.scenario.stormMs), () => this.#do(act));

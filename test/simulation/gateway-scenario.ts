@@ -43,7 +43,7 @@ export function gatewayScenario(seed: number, workload: GatewayWorkload | null, 
     clusters,
     human: withFaults && random.chance(0.4),
     withFaults,
-    stormMs: withFaults ? random.between(3, 14) * MINUTE_MS : 0,
+    stormMs: withFaults ? random.between(3, random.chance(0.15) ? 14 : 9) * MINUTE_MS : 0,
     bias: null,
     gateway: plan,
   };

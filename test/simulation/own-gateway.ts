@@ -21,6 +21,8 @@ const LOOK_MS = 5_000;
 const CODE_MS = 86_400_000;
 const PAUSE_MS = 60_000;
 const DOWN_MS = 300_000;
+/** A standby acts within 20 s of having something to do; a cluster is asked for within 20 s. */
+const TAKEN_OVER_MS = 45_000;
 
 export class OwnGateway {
   readonly #world: World;
@@ -213,10 +215,18 @@ export class OwnGateway {
     this.leaderLostAt = this.#world.timeline.now;
     this.lastAskedAt = this.leaderLostAt;
     this.#world.site.trace.say('world', `loses the leader ${leader.name}: ${how}`);
+    if (!this.#world.scenario.withFaults) this.#world.timeline.after(TAKEN_OVER_MS, () => this.#isTakenOver(leader));
     if (how === 'machine-lost' && this.mayLose(systemId)) return this.#world.machines.die(systemId);
     if (how === 'paused') return leader.process.hold(PAUSE_MS);
     leader.downUntil = this.leaderLostAt + DOWN_MS;
     leader.process.lose('by a power cut');
+  }
+
+  /** The cluster that was asked for meanwhile is somebody else's work by now. */
+  #isTakenOver(lost: RelayNode): void {
+    const leader = this.leader();
+    if (leader === null || leader === lost)
+      this.#world.site.violate('L6', `${TAKEN_OVER_MS} ms after ${lost.name} was lost nobody else leads`);
   }
 
   #holdsKey({ disk }: RelayNode): boolean {

@@ -1,6 +1,7 @@
 // One seed, from the first wish to the last word.
 import { EdgeCount } from './edge-count.ts';
 import { FATES } from './faults.ts';
+import { checkGatewayQuiet } from './gateway-audit.ts';
 import { Invariants } from './invariants.ts';
 import { MaasAudit } from './maas-audit.ts';
 import { Nemesis } from './nemesis.ts';
@@ -49,8 +50,7 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
   try {
     runUntilQuiet(world, invariants, wishes);
     invariants.checkQuiet(wishes);
-    const waits = world.gateway?.waitsFor() ?? null;
-    if (waits !== null) world.site.violate('I19', `the gateway still waits for ${waits}; ${world.gateway?.ending()}`);
+    if (world.gateway !== null) checkGatewayQuiet(world, world.gateway);
   } catch (error) {
     // What throws out of an event is a bug of the product or of the simulator: either way this seed shows it.
     world.site.violate('broke', error instanceof Error ? (error.stack ?? error.message).slice(0, 500) : String(error));
