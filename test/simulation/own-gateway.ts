@@ -111,8 +111,10 @@ export class OwnGateway {
     return isGone ? 'gateway deleted' : state === null ? 'gateway none' : `gateway ${phaseOf(state)}`;
   }
 
+  /** By its own belief; one that stands still believes nothing. */
   leader(): RelayNode | null {
-    return this.#world.nodes.find((node) => node.standing?.().leader === true && this.#holdsKey(node)) ?? null;
+    const leads = ({ process, standing }: RelayNode) => process?.isHeld === false && standing?.().leader === true;
+    return this.#world.nodes.find((node) => leads(node) && this.#holdsKey(node)) ?? null;
   }
 
   get installer(): InstallerHost | null {
