@@ -9,6 +9,7 @@ import type { AccountAccess } from '../../shared/command.ts';
 import type { ClusterId } from '../../shared/ids.ts';
 import { type ClusterRecord, type Edge, type GatewayHost, NOBODY, ORIGIN } from './edge.ts';
 import type { GatewayPlan } from './gateway-scenario.ts';
+import { HumanHand } from './human-hand.ts';
 import { InstallerHost, type Work } from './installer-host.ts';
 import { MachineRelays } from './machine-relays.ts';
 import { OwnConsole } from './own-console.ts';
@@ -21,6 +22,8 @@ const LOOK_MS = 5_000;
 const CODE_MS = 86_400_000;
 const PAUSE_MS = 60_000;
 const DOWN_MS = 300_000;
+/** How long a machine of the gateway is dead before somebody gives it back in MAAS, as the gateway asks for. */
+const DEAD_MS = 120_000;
 /** A standby acts within 20 s of having something to do; a cluster is asked for within 20 s. */
 const TAKEN_OVER_MS = 45_000;
 
@@ -31,6 +34,10 @@ export class OwnGateway {
   readonly console: OwnConsole;
   readonly relays: MachineRelays;
   readonly #shared;
+  #lost: RelayNode | null = null;
+  #hasOtherLeader = false;
+  readonly #people: HumanHand;
+  readonly #deadSince = new Map<string, number>();
   #installer: InstallerHost | null = null;
   #uninstaller: InstallerHost | null = null;
   /** When its installer had done its work. */
@@ -61,6 +68,7 @@ export class OwnGateway {
       opened: (node) => world.addNode(node),
       closed: (node) => world.removeNode(node),
     });
+    this.#people = new HumanHand(world, randomOf(seed, 'people'));
     edge.ownPorts = (host) => ({
       catalogue: this.console.catalogue.portFor(host),
       ownCluster: (_scope, id) => ownClusterPort(edge, host, id),
@@ -176,6 +184,8 @@ export class OwnGateway {
   #lookForever(): void {
     const { timeline } = this.#world;
     this.#look(timeline.now);
+    if (this.#lost !== null && ![null, this.#lost].includes(this.leader())) this.#hasOtherLeader = true;
+    if (this.#world.site.faults.isOver) this.#giveDeadBack(timeline.now);
     timeline.after(LOOK_MS, () => this.#lookForever());
   }
 
@@ -199,6 +209,23 @@ export class OwnGateway {
     }
   }
 
+  /** A running gateway waits for a machine that does not come back: people have to act, and are told so. */
+  #giveDeadBack(now: number): void {
+    const state = this.own()?.state;
+    if (state == null || state.intent.kind !== 'present' || state.provisionedAt === null) return;
+    for (const { held, leaving } of state.machines) {
+      if (held === null || leaving !== null) continue;
+      const { systemId } = held;
+      const status = this.#world.region.machines.get(systemId)?.status;
+      if (this.#world.machines.lives.has(systemId) || status !== 'Deployed') this.#deadSince.delete(systemId);
+      else if (!this.#deadSince.has(systemId)) this.#deadSince.set(systemId, now);
+      if (now - (this.#deadSince.get(systemId) ?? now) < DEAD_MS) continue;
+      this.#world.site.trace.say('people', `give ${systemId} back, which is dead`);
+      this.#deadSince.delete(systemId);
+      this.#people.releasesOne(systemId);
+    }
+  }
+
   #grow({ id }: ClusterRecord): void {
     this.console.resize(id, 3).then(
       (taken) => {
@@ -217,6 +244,7 @@ export class OwnGateway {
     this.leaderLostAt = this.#world.timeline.now;
     this.lastAskedAt = this.leaderLostAt;
     this.#world.site.trace.say('world', `loses the leader ${leader.name}: ${how}`);
+    this.#lost = leader;
     if (!this.#world.scenario.withFaults) this.#world.timeline.after(TAKEN_OVER_MS, () => this.#isTakenOver(leader));
     if (how === 'machine-lost' && this.mayLose(systemId)) return this.#world.machines.die(systemId);
     if (how === 'paused') return leader.process.hold(PAUSE_MS);
@@ -224,10 +252,9 @@ export class OwnGateway {
     leader.process.lose('by a power cut');
   }
 
-  /** The cluster that was asked for meanwhile is somebody else's work by now. */
+  /** The cluster that was asked for meanwhile has become somebody else's work. */
   #isTakenOver(lost: RelayNode): void {
-    const leader = this.leader();
-    if (leader === null || leader === lost)
+    if (!this.#hasOtherLeader)
       this.#world.site.violate('L6', `${TAKEN_OVER_MS} ms after ${lost.name} was lost nobody else leads`);
   }
 

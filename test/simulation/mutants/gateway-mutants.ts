@@ -50,30 +50,6 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'inside-sees-its-own-end',
-    bug: 'a relay on a machine that goes back may lead to the end (I5)',
-    bias: { workload: 'gateway-delete' },
-    patches: [
-      {
-        file: 'functions/objects/outside-lead.ts',
-        from: '    return sessions.some(works) ? sessions.filter(isInside) : [];\n',
-        to: '    return sessions.some(works) ? [] : [];\n',
-      },
-    ],
-  },
-  {
-    name: 'relays-told-too-soon',
-    bug: 'what a gateway’s machines were not told of its relays counts as told',
-    bias: { workload: 'gateway-install' },
-    patches: [
-      {
-        file: 'functions/objects/relay-notices.ts',
-        from: "      if (!stored) throw new Error('the cluster is not made yet');\n",
-        to: '      if (stored) this.#retryAt = now();\n',
-      },
-    ],
-  },
-  {
     name: 'installer-never-let-go',
     bug: 'a node that may leave is kept (I4)',
     bias: { workload: 'gateway-install' },
