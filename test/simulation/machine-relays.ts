@@ -5,6 +5,7 @@ import { readConfig } from '../../relay/config.ts';
 import type { RelayOffer } from '../../relay/enrolment/relay-offer.ts';
 import { pairNode } from '../../relay/install/node-install.ts';
 import { readNodeSettings, renderNodeSettings } from '../../relay/install/node-settings.ts';
+import type { Standing } from '../../relay/tunnel/node-status.ts';
 import type { PairingCodes } from '../../relay/tunnel/pairing-codes.ts';
 import { ok } from '../../shared/result.ts';
 import type { MemoryDisk } from '../lab/machines/memory-disk.ts';
@@ -156,8 +157,9 @@ export function servedBy(surroundings: RelaySurroundings, node: RelayNode, proce
   return {
     ...surroundings,
     ...{ node, process, opened },
-    addresses: ({ peers }: { readonly peers: readonly string[] }) =>
-      [...new Set([ownAddress(node), ...peers])].map((text) => {
+    // Here first if this relay leads, else where the others are.
+    addresses: ({ leader, peers }: Standing) =>
+      [...new Set(leader ? [ownAddress(node), ...peers] : [...peers, ownAddress(node)])].map((text) => {
         const [host = '', port = ''] = text.split(':');
         return { host, port: Number(port) };
       }),
@@ -168,8 +170,8 @@ export function servedBy(surroundings: RelaySurroundings, node: RelayNode, proce
 function offerOf(node: RelayNode, { identity, keyring }: Opened, codes: PairingCodes): RelayOffer {
   return {
     mintPairingCode: codes.mint,
-    settingsFor: (address) => renderNodeSettings(LOADED, identity, address),
-    authorityPem: () => keyring?.held()?.authority.certPem ?? '',
+    settingsFor: (address, virtualAddress) => renderNodeSettings(LOADED, identity, address, virtualAddress),
+    authorityPem: async () => keyring?.held()?.authority.certPem ?? '',
     addresses: () => [ownAddress(node)],
     program: async () => ok({ ...PROGRAM, open: never }),
   };

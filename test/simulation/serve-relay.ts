@@ -138,6 +138,7 @@ export async function serveRelay(parts: ServeParts): Promise<ServingRelay & { re
       },
       site: () => ({
         authorityPem: keyring?.held()?.authority.certPem ?? 'stand-in authority\n',
+        serverName: 'enrolment.slipway.internal',
         addresses: parts.addresses(nodeStatus.standing()),
       }),
       makeIdentity: async (clusterName) => safe.makeIdentity(clusterName),
