@@ -143,6 +143,7 @@ export async function serveRelay(parts: ServeParts): Promise<ServingRelay & { re
       }),
       makeIdentity: async (clusterName) => safe.makeIdentity(clusterName),
       period: nodeStatus.period,
+      diagnose: async () => [],
       ...(keyring === null ? {} : { keyring }),
     }),
     transportFor: () => process.transport(parts.wire.send),
