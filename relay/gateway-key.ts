@@ -1,16 +1,16 @@
 // The gateway's key as this node holds it: what secrets are sealed to, what proves machines (enrolment key), what they pin
 // (enrolment authority), and which nodes it was given to. The first node makes it before it pairs; a further one gets it
 // wrapped from a node that has it (N1-N4). Kept 0600, never in the clear anywhere else.
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { type WrappedGatewayKey, wrapContext } from '../shared/gateway-key.ts';
 import { EpochMs, RelayNodeId } from '../shared/ids.ts';
 import { err, ok, type Result } from '../shared/result.ts';
 import { type SealedSecret, sealContext } from '../shared/sealed-secret.ts';
 import { KeyAndCertificate } from './bootstrap/certificate-authority.ts';
-import { formerAuthority, makeEnrolmentAuthority } from './enrolment/endpoint-certificate.ts';
+import { formerAuthority } from './enrolment/endpoint-certificate.ts';
 import { parseOwnFile } from './enrolment/own-file.ts';
-import { makeSealingKey, openerOf, SealingJwk, sealTo } from './hpke.ts';
+import { SealingJwk } from './hpke.ts';
+import { KEY_CRAFT, type KeyCraft } from './key-craft.ts';
 import type { Disk, DiskFailure } from './ports.ts';
 import { type About, keepSecret, type Owner, readKeys, type VaultFailure } from './vault.ts';
 
@@ -60,44 +60,56 @@ export type GatewayKey = {
 };
 
 /** Null when this node holds none. `damaged`: it is never overwritten, since the gateway's secrets hang on it. */
-export async function openGatewayKey(disk: Disk): Promise<Result<GatewayKey | null, VaultFailure>> {
+export async function openGatewayKey(
+  disk: Disk,
+  craft: KeyCraft = KEY_CRAFT,
+): Promise<Result<GatewayKey | null, VaultFailure>> {
   const bytes = await disk.read(GATEWAY_KEY_FILE);
   if (!bytes.ok) return bytes;
   if (bytes.value === null || bytes.value.byteLength === 0) return ok(null);
-  const key = await parseGatewayKey(bytes.value);
+  const key = await parseGatewayKey(bytes.value, craft);
   return key === null ? err({ code: 'damaged', detail: `${GATEWAY_KEY_FILE} is not a gateway's key` }) : ok(key);
 }
 
 /** The key to offer when pairing: the one held, else a new one. On disk before it is answered. May be repeated. */
-export async function ensureGatewayKey(disk: Disk, now: EpochMs): Promise<Result<GatewayKey, VaultFailure>> {
-  const held = await openGatewayKey(disk);
+export async function ensureGatewayKey(
+  disk: Disk,
+  now: EpochMs,
+  craft: KeyCraft = KEY_CRAFT,
+): Promise<Result<GatewayKey, VaultFailure>> {
+  const held = await openGatewayKey(disk, craft);
   if (!held.ok) return held;
   if (held.value !== null) return ok(held.value);
   const content: Content = {
     v: 1,
-    sealing: await makeSealingKey(),
-    enrolmentKey: randomBytes(ENROLMENT_KEY_BYTES).toString('base64url'),
-    authority: await makeEnrolmentAuthority(now),
+    sealing: await craft.makeSealingKey(),
+    enrolmentKey: Buffer.from(craft.randomBytes(ENROLMENT_KEY_BYTES)).toString('base64url'),
+    authority: await craft.makeAuthority(now),
     holders: [],
   };
-  return write(disk, content);
+  return write(disk, content, craft);
 }
 
 /** The key of a folder from before gateways had more than one node: there the node's key was the gateway's. */
-export async function takeFormerKey(disk: Disk, now: EpochMs): Promise<Result<GatewayKey | null, VaultFailure>> {
+export async function takeFormerKey(
+  disk: Disk,
+  now: EpochMs,
+  craft: KeyCraft = KEY_CRAFT,
+): Promise<Result<GatewayKey | null, VaultFailure>> {
   const keys = await readKeys(disk);
   if (!keys.ok || keys.value === null) return keys.ok ? ok(null) : keys;
-  const enrolmentKey = await keepSecret(disk, ENROLMENT_KEY_FILE, () => randomBytes(ENROLMENT_KEY_BYTES));
+  const enrolmentKey = await keepSecret(disk, ENROLMENT_KEY_FILE, () => craft.randomBytes(ENROLMENT_KEY_BYTES));
   if (!enrolmentKey.ok) return enrolmentKey;
   const authority = await formerAuthority(disk);
   if (!authority.ok) return authority;
-  return write(disk, {
+  const content: Content = {
     v: 1,
     sealing: keys.value.sealing,
     enrolmentKey: Buffer.from(enrolmentKey.value).toString('base64url'),
-    authority: authority.value ?? (await makeEnrolmentAuthority(now)),
+    authority: authority.value ?? (await craft.makeAuthority(now)),
     holders: [],
-  });
+  };
+  return write(disk, content, craft);
 }
 
 /** The key that was offered is not the gateway's: it is worth nothing. */
@@ -110,8 +122,9 @@ export async function replaceGatewayKey(
   disk: Disk,
   file: Uint8Array,
   held: GatewayKey | null,
+  craft: KeyCraft = KEY_CRAFT,
 ): Promise<Result<GatewayKey | null, DiskFailure>> {
-  const key = await parseGatewayKey(file);
+  const key = await parseGatewayKey(file, craft);
   if (key === null) return ok(null);
   if (held !== null && held.sealingKey !== key.sealingKey) {
     const before = await disk.read(GATEWAY_KEY_FILE);
@@ -123,20 +136,20 @@ export async function replaceGatewayKey(
   return written.ok ? ok(key) : written;
 }
 
-async function write(disk: Disk, content: Content): Promise<Result<GatewayKey, DiskFailure>> {
+async function write(disk: Disk, content: Content, craft: KeyCraft): Promise<Result<GatewayKey, DiskFailure>> {
   const written = await disk.replace(GATEWAY_KEY_FILE, bytesOf(content));
-  return written.ok ? ok(await keyOf(content)) : written;
+  return written.ok ? ok(await keyOf(content, craft)) : written;
 }
 
 /** Null when it is in another form. */
-async function parseGatewayKey(bytes: Uint8Array): Promise<GatewayKey | null> {
+async function parseGatewayKey(bytes: Uint8Array, craft: KeyCraft): Promise<GatewayKey | null> {
   const content = parseOwnFile(Content, bytes);
-  return content === null ? null : keyOf(content);
+  return content === null ? null : keyOf(content, craft);
 }
 
-async function keyOf(content: Content): Promise<GatewayKey> {
+async function keyOf(content: Content, craft: KeyCraft): Promise<GatewayKey> {
   const { sealing, enrolmentKey, authority, holders } = content;
-  const openBox = await openerOf(sealing);
+  const openBox = await craft.openerOf(sealing);
   return {
     sealingKey: sealing.x,
     enrolmentKey: new Uint8Array(Buffer.from(enrolmentKey, 'base64url')),
@@ -144,14 +157,14 @@ async function keyOf(content: Content): Promise<GatewayKey> {
     holders,
     open: (sealed, owner) => openBox(sealed, sealContext(owner.scope, owner.gatewayId, sealed)),
     seal: async (plain, owner, about) => {
-      const box = await sealTo(sealing.x, plain, sealContext(owner.scope, owner.gatewayId, about));
+      const box = await craft.sealTo(sealing.x, plain, sealContext(owner.scope, owner.gatewayId, about));
       return { v: 1, ...about, ...box };
     },
     shareWith: async (holder, owner, keyVersion) => {
       const { nodeId, keyAgreementKey } = holder;
       const others = holders.filter((one) => one.nodeId !== nodeId).slice(1 - HOLDERS_MAX);
       const file = bytesOf({ ...content, holders: [...others, holder] });
-      const box = await sealTo(
+      const box = await craft.sealTo(
         keyAgreementKey,
         file,
         wrapContext(owner.scope, owner.gatewayId, { nodeId, keyVersion }),

@@ -5,6 +5,7 @@ import type { WrappedGatewayKey } from '../shared/gateway-key.ts';
 import type { RelayNodeId } from '../shared/ids.ts';
 import { err, ok, type Result } from '../shared/result.ts';
 import { type GatewayKey, replaceGatewayKey } from './gateway-key.ts';
+import type { KeyCraft } from './key-craft.ts';
 import type { Log } from './log.ts';
 import type { Clock, Disk } from './ports.ts';
 import type { Owner, Vault } from './vault.ts';
@@ -32,9 +33,11 @@ export type KeyringParts = {
   readonly held: GatewayKey | null;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: the real one. */
+  readonly craft?: KeyCraft;
 };
 
-export function createKeyring({ disk, vault, nodeId, held: first, clock, log }: KeyringParts): Keyring {
+export function createKeyring({ disk, vault, nodeId, held: first, clock, log, craft }: KeyringParts): Keyring {
   let held = first;
   const listeners: ((key: GatewayKey) => void)[] = [];
   // One at a time: each is made from what is held.
@@ -61,7 +64,7 @@ export function createKeyring({ disk, vault, nodeId, held: first, clock, log }: 
         const at = isKnown ? before.at : clock.now();
         const holder = { nodeId: order.nodeId, fingerprint, keyAgreementKey, by: nodeId, at };
         const { file, wrapped } = await held.shareWith(isKnown ? before : holder, owner, keyVersion);
-        const written = await replaceGatewayKey(disk, file, held);
+        const written = await replaceGatewayKey(disk, file, held, craft);
         if (!written.ok) return err({ code: 'disk', detail: written.error.detail });
         if (written.value !== null) take(written.value);
         if (!isKnown) log.info('gateway-key-shared', { node: order.nodeId, fingerprint });
@@ -72,7 +75,7 @@ export function createKeyring({ disk, vault, nodeId, held: first, clock, log }: 
         if (held !== null && held.sealingKey === sealingKey) return ok(held);
         const opened = wrapped.nodeId === nodeId ? await vault.unwrap(wrapped, owner) : err('unreadable' as const);
         if (!opened.ok) return err({ code: 'unreadable' });
-        const written = await replaceGatewayKey(disk, opened.value, held);
+        const written = await replaceGatewayKey(disk, opened.value, held, craft);
         if (!written.ok) return err({ code: 'disk', detail: written.error.detail });
         if (written.value === null) return err({ code: 'unreadable' });
         take(written.value);

@@ -1,5 +1,6 @@
 // Pairing: a one-time code makes this relay a gateway's node (shared/pairing.ts). The code is checked here before anything is
 // sent; the command key that comes back must be the one the code names, so a console under foreign control can't take over.
+import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { EpochMs } from '../shared/ids.ts';
 import { base32, PairingChallenge, PairingResponse, pairingText, readPairingCode } from '../shared/pairing.ts';
@@ -7,6 +8,7 @@ import { Problem } from '../shared/problem.ts';
 import { err, ok, type Result } from '../shared/result.ts';
 import { ensureGatewayKey, forgetGatewayKey, type GatewayKey, openGatewayKey, takeFormerKey } from './gateway-key.ts';
 import { type Identity, readIdentity, writeIdentity } from './identity.ts';
+import { KEY_CRAFT, type KeyCraft } from './key-craft.ts';
 import type { Disk, DiskFailure } from './ports.ts';
 import { ensureVault, type Vault, type VaultFailure } from './vault.ts';
 
@@ -41,19 +43,24 @@ export type Paired = {
 };
 
 /** Pairs; with the code it was paired with before, answers the same without asking anybody. May be repeated. */
-export async function pair(pairing: Pairing, disk: Disk, post: PostJson): Promise<Result<Paired, PairFailure>> {
+export async function pair(
+  pairing: Pairing,
+  disk: Disk,
+  post: PostJson,
+  craft: KeyCraft = KEY_CRAFT,
+): Promise<Result<Paired, PairFailure>> {
   const read = readPairingCode(pairing.code);
   if (read === null) {
     return refused('The pairing code is mistyped or cut.', 'Copy the whole code again: it begins with pcg1_.');
   }
-  const vault = await ensureVault(disk);
+  const vault = await ensureVault(disk, craft);
   if (!vault.ok) return err(onDisk(vault.error));
-  const codeHash = Buffer.from(await sha256(Buffer.from(read.code))).toString('base64url');
+  const codeHash = sha256(Buffer.from(read.code)).toString('base64url');
   const keyFingerprint = await fingerprintOf(vault.value.identityKey);
   const existing = await readIdentity(disk);
   if (!existing.ok) return err(onDisk(existing.error));
   if (existing.value?.codeHash === codeHash) {
-    const held = await openGatewayKey(disk);
+    const held = await openGatewayKey(disk, craft);
     if (!held.ok) return err(onDisk(held.error));
     const holdsKey = held.value !== null || isFormer(existing.value);
     return ok({ identity: existing.value, keyFingerprint, already: true, holdsKey });
@@ -65,11 +72,11 @@ export async function pair(pairing: Pairing, disk: Disk, post: PostJson): Promis
       'To pair it anew, run the same command with --replace.',
     );
   }
-  const offered = await keyToOffer(disk, existing.value, pairing.now);
+  const offered = await keyToOffer(disk, existing.value, pairing.now, craft);
   if (!offered.ok) return err(onDisk(offered.error));
   const answered = await ask(pairing, codeHash, vault.value, offered.value, post);
   if (!answered.ok) return answered;
-  const named = base32((await sha256(Buffer.from(answered.value.commandKey, 'base64url'))).slice(0, 10));
+  const named = base32(sha256(Buffer.from(answered.value.commandKey, 'base64url')).subarray(0, 10));
   if (named !== read.keyFingerprint) {
     return refused(
       'The console signs its commands with another key than the pairing code names. Nothing was kept.',
@@ -90,12 +97,14 @@ async function keyToOffer(
   disk: Disk,
   existing: Identity | null,
   now: EpochMs,
+  craft: KeyCraft,
 ): Promise<Result<GatewayKey, VaultFailure>> {
-  const held = await openGatewayKey(disk);
+  const held = await openGatewayKey(disk, craft);
   if (!held.ok) return held;
-  const former = held.value === null && existing !== null && isFormer(existing) ? await takeFormerKey(disk, now) : held;
+  const former =
+    held.value === null && existing !== null && isFormer(existing) ? await takeFormerKey(disk, now, craft) : held;
   if (!former.ok) return former;
-  return former.value === null ? ensureGatewayKey(disk, now) : ok(former.value);
+  return former.value === null ? ensureGatewayKey(disk, now, craft) : ok(former.value);
 }
 
 /** Paired before gateways had more than one node: the node's key is the gateway's. */
@@ -103,7 +112,7 @@ export const isFormer = (identity: Identity): boolean => identity.sealingKey ===
 
 /** SHA-256 of a raw public key, as the console shows it: pairs of hex digits. */
 export async function fingerprintOf(publicKey: string): Promise<string> {
-  const digest = Buffer.from(await sha256(Buffer.from(publicKey, 'base64url'))).toString('hex');
+  const digest = sha256(Buffer.from(publicKey, 'base64url')).toString('hex');
   return (digest.match(/../g) ?? []).join(':');
 }
 
@@ -176,8 +185,6 @@ function onDisk(failure: DiskFailure | VaultFailure): PairFailure {
   return { message: `The state folder can't be used: ${failure.detail}`, todo: todo[failure.code] };
 }
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-}
+const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
 
 const refused = (message: string, todo: string): Result<never, PairFailure> => err({ message, todo });

@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../shared/result.ts';
 import { openGatewayKey, takeFormerKey } from './gateway-key.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { type Journal, openJournal } from './journal.ts';
+import { KEY_CRAFT, type KeyCraft } from './key-craft.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
 import type { Log } from './log.ts';
 import { isFormer } from './pair.ts';
@@ -25,11 +26,12 @@ export async function openRelayState(
   ports: Ports,
   log: Log,
   salvageJournal: boolean,
+  craft: KeyCraft = KEY_CRAFT,
 ): Promise<Result<RelayState, StartFailure>> {
   const refuse = (detail: string, todo: string): Result<never, StartFailure> => err({ detail, todo });
   const identity = await readIdentity(disk);
   if (!identity.ok) return refuse(identity.error.detail, 'restore the state folder from a backup, or pair anew');
-  const vault = await openVault(disk);
+  const vault = await openVault(disk, craft);
   if (!vault.ok) return refuse(vault.error.detail, 'restore the state folder from a backup, or pair anew');
   if (identity.value === null || vault.value === null)
     return refuse('this relay is not paired', 'run: slipway-relay pair');
@@ -41,14 +43,14 @@ export async function openRelayState(
   }
   const { damage } = journal.value;
   if (damage !== null) log.warn('journal-mended', { damage: damage.kind, offsetBytes: damage.offsetBytes });
-  const opened = await openGatewayKey(disk);
+  const opened = await openGatewayKey(disk, craft);
   const key =
     opened.ok && opened.value === null && isFormer(identity.value)
-      ? await takeFormerKey(disk, ports.clock.now())
+      ? await takeFormerKey(disk, ports.clock.now(), craft)
       : opened;
   if (!key.ok)
     return refuse(key.error.detail, 'restore the state folder from a backup, or remove this node and pair anew');
   const { nodeId } = identity.value;
-  const keyring = createKeyring({ disk, vault: vault.value, nodeId, held: key.value, clock: ports.clock, log });
+  const keyring = createKeyring({ disk, vault: vault.value, nodeId, held: key.value, clock: ports.clock, log, craft });
   return ok({ disk, identity: identity.value, journal: journal.value.journal, keyring });
 }

@@ -6,7 +6,8 @@ import { type WrappedGatewayKey, wrapContext } from '../shared/gateway-key.ts';
 import type { GatewayId, Scope } from '../shared/ids.ts';
 import { err, ok, type Result } from '../shared/result.ts';
 import { type SealedSecret, sealContext } from '../shared/sealed-secret.ts';
-import { makeSealingKey, openerOf, SealingJwk, sealTo } from './hpke.ts';
+import { SealingJwk } from './hpke.ts';
+import { IdentityJwk, KEY_CRAFT, type KeyCraft } from './key-craft.ts';
 import type { Disk, DiskFailure } from './ports.ts';
 
 export const KEYS_FILE = 'keys.json';
@@ -30,20 +31,14 @@ export type Owner = { readonly scope: Scope; readonly gatewayId: GatewayId };
 export type About = Pick<SealedSecret, 'purpose' | 'recordId' | 'version'>;
 export type VaultFailure = DiskFailure | { readonly code: 'damaged'; readonly detail: string };
 
-const IdentityJwk = z.strictObject({
-  kty: z.literal('OKP'),
-  crv: z.literal('Ed25519'),
-  x: z.string(),
-  d: z.string(),
-});
 const Keys = z.strictObject({ v: z.literal(1), identity: IdentityJwk, sealing: SealingJwk });
 type Keys = z.infer<typeof Keys>;
 
 /** Opens the vault. `damaged`: the file is not ours or cut; it is never overwritten, since the gateway's secrets hang on it. */
-export async function openVault(disk: Disk): Promise<Result<Vault | null, VaultFailure>> {
+export async function openVault(disk: Disk, craft: KeyCraft = KEY_CRAFT): Promise<Result<Vault | null, VaultFailure>> {
   const keys = await readKeys(disk);
   if (!keys.ok) return keys;
-  return ok(keys.value === null ? null : await vaultOf(keys.value));
+  return ok(keys.value === null ? null : await vaultOf(keys.value, craft));
 }
 
 /** The private keys themselves: for a folder of before, whose node key was the gateway's too. */
@@ -57,13 +52,13 @@ export async function readKeys(disk: Disk): Promise<Result<Keys | null, VaultFai
 }
 
 /** Opens the vault, making its keys first if there are none. May be repeated: keys once made stay. */
-export async function ensureVault(disk: Disk): Promise<Result<Vault, VaultFailure>> {
-  const existing = await openVault(disk);
+export async function ensureVault(disk: Disk, craft: KeyCraft = KEY_CRAFT): Promise<Result<Vault, VaultFailure>> {
+  const existing = await openVault(disk, craft);
   if (!existing.ok) return existing;
   if (existing.value !== null) return ok(existing.value);
-  const keys: Keys = { v: 1, identity: await makeIdentityKey(), sealing: await makeSealingKey() };
+  const keys: Keys = { v: 1, identity: await craft.makeIdentityKey(), sealing: await craft.makeSealingKey() };
   const written = await disk.replace(KEYS_FILE, Buffer.from(`${JSON.stringify(keys)}\n`));
-  return written.ok ? ok(await vaultOf(keys)) : written;
+  return written.ok ? ok(await vaultOf(keys, craft)) : written;
 }
 
 /** A secret file of our own, made on first use and the same ever after. */
@@ -86,32 +81,23 @@ export async function verifySignature(publicKey: string, text: string, signature
   return crypto.subtle.verify('Ed25519', imported, decode(signature), new TextEncoder().encode(text));
 }
 
-async function vaultOf(keys: Keys): Promise<Vault> {
-  const { crv, ...identity } = keys.identity;
-  const signing = await crypto.subtle.importKey('jwk', { ...identity, crv }, 'Ed25519', false, ['sign']);
-  const openBox = await openerOf(keys.sealing);
+async function vaultOf(keys: Keys, craft: KeyCraft): Promise<Vault> {
+  const sign = await craft.signerOf(keys.identity);
+  const openBox = await craft.openerOf(keys.sealing);
   return {
     identityKey: keys.identity.x,
     sealingKey: keys.sealing.x,
-    sign: async (text) => encode(await crypto.subtle.sign('Ed25519', signing, new TextEncoder().encode(text))),
+    sign,
     open: (sealed, owner) => openBox(sealed, sealContext(owner.scope, owner.gatewayId, sealed)),
     seal: async (plain, owner, about) => {
-      const box = await sealTo(keys.sealing.x, plain, sealContext(owner.scope, owner.gatewayId, about));
+      const box = await craft.sealTo(keys.sealing.x, plain, sealContext(owner.scope, owner.gatewayId, about));
       return { v: 1, ...about, ...box };
     },
     unwrap: (wrapped, owner) => openBox(wrapped, wrapContext(owner.scope, owner.gatewayId, wrapped)),
   };
 }
 
-async function makeIdentityKey(): Promise<Keys['identity']> {
-  const pair = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
-  if (!('privateKey' in pair)) throw new Error('Ed25519 gave no key pair');
-  const { x, d } = await crypto.subtle.exportKey('jwk', pair.privateKey);
-  return IdentityJwk.parse({ kty: 'OKP', crv: 'Ed25519', x, d });
-}
-
 const decode = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(Buffer.from(text, 'base64url'));
-const encode = (bytes: ArrayBuffer): string => Buffer.from(bytes).toString('base64url');
 
 function parseJson(bytes: Uint8Array): unknown {
   try {

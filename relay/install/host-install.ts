@@ -6,6 +6,7 @@ import { dump, load as parseYaml } from 'js-yaml';
 import { z } from 'zod';
 import { ok, type Result } from '../../shared/result.ts';
 import type { Identity } from '../identity.ts';
+import type { KeyCraft } from '../key-craft.ts';
 import { reasonOf } from '../log.ts';
 import type { PostJson } from '../pair.ts';
 import type { Disk, Timers } from '../ports.ts';
@@ -38,6 +39,8 @@ export type HostWorld = ServiceWorld & {
   readonly timers: Timers;
   readonly now: () => number;
   readonly random: (count: number) => Uint8Array;
+  /** Absent: real keys. */
+  readonly craft?: KeyCraft;
 };
 
 export type Installed = {

@@ -1,6 +1,5 @@
 // `install -s` without --host: the gateway on machines of MAAS. This host is its relay for the time, registers the default
 // account and which machines to take (I1), serves until their own relays have taken over, and leaves (I4).
-import { hostname } from 'node:os';
 import type { Installation, InstallationState } from '../../shared/installation.ts';
 import type { AccountFacts } from '../../shared/inventory.ts';
 import { PROBLEM_CODES, problemOf } from '../../shared/problem.ts';
@@ -23,6 +22,8 @@ const KEY_HINT_MS = 20_000;
 
 export type MachinesWorld = PairingWorld & {
   readonly state: { readonly folder: string; readonly disk: Disk };
+  /** Of the host this runs on. */
+  readonly hostname: string;
   readonly timers: Timers;
   /** Never goes back. */
   readonly elapsedMs: () => number;
@@ -45,7 +46,7 @@ export async function installOnMachines(
   world: MachinesWorld,
 ): Interruptible<MachinesEnd> {
   const progress = createProgress(world.elapsedMs, world.say);
-  const paired = await pairHost(settings, { folder: world.state.folder, hostname: hostname() }, world);
+  const paired = await pairHost(settings, { folder: world.state.folder, hostname: world.hostname }, world);
   if (!paired.ok) return paired;
   const { identity, already } = paired.value;
   progress.note(`${already ? 'paired already' : 'paired'}: gateway ${identity.gatewayName} (${identity.gatewayId})`);

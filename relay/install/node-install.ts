@@ -51,7 +51,7 @@ export async function installNode(
   if (!files.ok) return files;
   const user = await makeUser(place, world);
   if (!user.ok) return user;
-  const paired = await pairNode(folder, settings, place, world);
+  const paired = await pairNode(folder, settings, stateFolder(place), hostname(), world);
   if (!paired.ok) return paired;
   const { identity, already } = paired.value;
   world.say(`  ${already ? 'paired already' : 'paired'}: gateway ${identity.gatewayName}, node ${identity.nodeId}`);
@@ -88,13 +88,19 @@ function filesOf(
   ];
 }
 
-async function pairNode(
+export type NodePairingWorld = Pick<HostWorld, 'openState' | 'post' | 'now' | 'craft'> & {
+  readonly system: Pick<HostWorld['system'], 'read'>;
+};
+
+/** @param host the name of this machine. May be repeated: who has won the code gets the same answer again. */
+export async function pairNode(
   folder: string,
   { console, object }: NodeSettings,
-  place: ServicePlace,
-  world: HostWorld,
+  state: string,
+  host: string,
+  world: NodePairingWorld,
 ): Step<{ readonly identity: Identity; readonly already: boolean }> {
-  const disk = await world.openState(stateFolder(place));
+  const disk = await world.openState(state);
   if (!disk.ok) return problem('state folder', 'HOST_NOT_WRITABLE', disk.error.detail);
   const code = await world.system.read(join(folder, CODE_FILE));
   if (!code.ok) return problem('pairing', 'SECRET_UNREADABLE', code.error);
@@ -103,13 +109,13 @@ async function pairNode(
     code: code.value,
     console,
     object,
-    hostname: hostname(),
+    hostname: host,
     relayVersion: RELAY_VERSION,
     // A machine that was bootstrapped again has a new code, and its node takes the place of the former.
     replace: true,
     now: world.now(),
   };
-  const paired = await pair(pairing, disk.value, world.post);
+  const paired = await pair(pairing, disk.value, world.post, world.craft);
   if (paired.ok) return paired;
   return err({ where: 'pairing', code: 'PAIRING_FAILED', detail: paired.error.message, todo: paired.error.todo });
 }

@@ -24,7 +24,10 @@ const Progress = z.strictObject({
 });
 type Progress = z.infer<typeof Progress>;
 
-export type PairingWorld = Pick<HostWorld, 'openState' | 'post' | 'api' | 'now' | 'random' | 'say' | 'timers'>;
+export type PairingWorld = Pick<
+  HostWorld,
+  'openState' | 'post' | 'api' | 'now' | 'random' | 'say' | 'timers' | 'craft'
+>;
 
 /** May be repeated: who is paired stays paired, and a gateway is made once. */
 export async function pairHost(
@@ -50,7 +53,7 @@ export async function pairHost(
     replace: false,
     now: world.now(),
   };
-  const paired = await pair(pairing, disk.value, patientPost(world.post, world.timers, world.say));
+  const paired = await pair(pairing, disk.value, patientPost(world.post, world.timers, world.say), world.craft);
   if (paired.ok) return paired;
   if (known !== null) return elsewhere(known.gatewayName, known.origin);
   return err({ where: 'pairing', code: 'PAIRING_FAILED', detail: paired.error.message, todo: paired.error.todo });

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { InstallationState } from '../../shared/installation.ts';
-import { err, ok } from '../../shared/result.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
 import { CLOSE } from '../../shared/tunnel-frame.ts';
 import type { LoadedConfig } from '../adapters/load-config.ts';
 import { openLogFile } from '../adapters/log-file.ts';
@@ -11,9 +11,9 @@ import { isoNow } from '../adapters/node-ports.ts';
 import type { GatewayKey } from '../gateway-key.ts';
 import type { Identity } from '../identity.ts';
 import { createLog } from '../log.ts';
-import type { Disk, Ports } from '../ports.ts';
-import { startServing } from '../serving-relay.ts';
-import { openRelayState } from '../state-folder.ts';
+import type { Disk, Ports, Timers } from '../ports.ts';
+import { type ServingParts, type ServingRelay, startServing } from '../serving-relay.ts';
+import { openRelayState, type RelayState, type StartFailure } from '../state-folder.ts';
 import type { ConnectionOutcome } from '../tunnel/connection.ts';
 import { createInstaller, type Installer } from '../tunnel/installer.ts';
 import { problem, type Step } from './host-service.ts';
@@ -60,12 +60,27 @@ export async function startTemporaryRelay(parts: TemporaryRelayParts): Step<Temp
   const log = createLog(write, isoNow, loaded.config.logLevel, {});
   const state = await openRelayState(disk, ports, log, true);
   if (!state.ok) return err({ where: 'relay', code: 'RELAY_NOT_STARTED', ...state.error });
-  const { identity, keyring } = state.value;
-  const installer = createInstaller(ports.timers, heard);
+  const serving = { loaded, state: state.value, ports, log, mainFile };
+  return serveForNow({
+    ...{ state: state.value, timers: ports.timers, note, heard, ended: file.value.close },
+    serve: (hooks) => startServing({ ...serving, hooks }),
+  });
+}
+
+export type ForNowParts = Pick<TemporaryRelayParts, 'note' | 'heard'> & {
+  readonly state: Pick<RelayState, 'identity' | 'keyring'>;
+  readonly timers: Timers;
+  readonly serve: (hooks: NonNullable<ServingParts['hooks']>) => Promise<Result<ServingRelay, StartFailure>>;
+  /** It has stopped. */
+  readonly ended: () => void;
+};
+
+/** Whatever serves, with the installer speaking in its session. */
+export async function serveForNow({ state, timers, note, heard, serve, ended }: ForNowParts): Step<TemporaryRelay> {
+  const { identity, keyring } = state;
+  const installer = createInstaller(timers, heard);
   const connection = watchConnection(note);
-  const sessionParts = [installer, connection];
-  const hooks = { sessionParts, tunnelEnded: connection.ended };
-  const relay = await startServing({ loaded, state: state.value, ports, log, mainFile, hooks });
+  const relay = await serve({ sessionParts: [installer, connection], tunnelEnded: connection.ended });
   if (!relay.ok) return err({ where: 'relay', code: 'RELAY_NOT_STARTED', ...relay.error });
   return ok({
     identity,
@@ -78,7 +93,7 @@ export async function startTemporaryRelay(parts: TemporaryRelayParts): Step<Temp
     isRevoked: connection.isRevoked,
     stop: async () => {
       await relay.value.stop();
-      file.value.close();
+      ended();
     },
   });
 }

@@ -1,6 +1,7 @@
 // Where an installer works on machines of MAAS: a state folder beside pcg.yaml, locked, kept when it is interrupted and removed
 // when all is done; signals end it at a safe point.
 import { rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ok } from '../../shared/result.ts';
 import type { LoadedConfig } from '../adapters/load-config.ts';
@@ -43,6 +44,7 @@ export async function inTemporaryWorld<T>(
     const began = parts.ports.clock.monotonicMs();
     const ended = await work({
       state: { folder, disk: disk.value },
+      hostname: hostname(),
       openState: async () => ok(disk.value),
       post: createPostJson(loaded.config.proxy, loaded.ca, parts.agent),
       api: parts.api,

@@ -1,6 +1,5 @@
 // `uninstall`: a gateway on machines of MAAS is given back. Its own relays can't see that through, so this host is one of them
 // for the time (I5): it asks for the deletion, serves until the console closes it, and says what was given back.
-import { hostname } from 'node:os';
 import type { GatewayId } from '../../shared/ids.ts';
 import { err, ok } from '../../shared/result.ts';
 import { type Identity, readIdentity } from '../identity.ts';
@@ -36,7 +35,7 @@ export async function uninstallGateway(settings: Settings, world: MachinesWorld)
   if (!code.ok) return code;
   const paired = await pairHost(
     { ...settings, pairingCode: code.value },
-    { folder: world.state.folder, hostname: hostname() },
+    { folder: world.state.folder, hostname: world.hostname },
     world,
   );
   if (!paired.ok) return paired;

@@ -1,5 +1,6 @@
 // One-time codes for the relays of the gateway's own machines (I3). This node makes a code, tells the edge its digest and the
 // claim it is for, and gives it out only when the edge has said that it knows it.
+import { createHash } from 'node:crypto';
 import type { Claim } from '../../shared/claim.ts';
 import { makePairingCode, type PairingCode } from '../../shared/pairing.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -43,9 +44,9 @@ export function createPairingCodes(
     send({ v: 1, type: 'pairing-code', codeHash: one.codeHash, claim: one.claim });
     one.cancel = timers.after(TELL_AGAIN_MS, () => tell(one));
   };
-  const make = async (claim: Claim): Promise<Untold> => {
-    const code = makePairingCode(random.bytes(20), (await sha256(Buffer.from(commandKey, 'base64url'))).slice(0, 10));
-    const codeHash = Buffer.from(await sha256(Buffer.from(code))).toString('base64url');
+  const make = (claim: Claim): Untold => {
+    const code = makePairingCode(random.bytes(20), sha256(Buffer.from(commandKey, 'base64url')).subarray(0, 10));
+    const codeHash = sha256(Buffer.from(code)).toString('base64url');
     const one: Untold = { claim, code, codeHash, madeAtMs: clock.monotonicMs(), waiting: new Set(), cancel: () => {} };
     untold.set(codeHash, one);
     const [oldest] = untold.keys();
@@ -68,7 +69,7 @@ export function createPairingCodes(
     });
   return {
     mint: async (claim) => {
-      const one = known(claim) ?? (await make(claim));
+      const one = known(claim) ?? make(claim);
       if (await untilKnown(one)) return ok(one.code);
       return err({ detail: 'the console has not taken a pairing code for this machine’s relay' });
     },
@@ -90,6 +91,4 @@ export function createPairingCodes(
   };
 }
 
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-}
+const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();

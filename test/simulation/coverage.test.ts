@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { missingFrom } from './coverage.ts';
-import { EDGES } from './edges.ts';
-import { ACTS, CHANCES, FATES } from './faults.ts';
+import { EDGES, GATEWAY_EDGES } from './edges.ts';
+import { ACTS, CHANCES, FATES, GATEWAY_FAULTS } from './faults.ts';
 
 const KINDS = [...Object.keys(CHANCES), ...ACTS, ...FATES.map((fate) => `fate-${fate}`)];
 const covered = (seeds: number, firings: number, passages: number) => ({
   seeds,
+  gateways: 0,
   faults: new Map(KINDS.map((kind) => [kind, firings])),
   edges: new Map(EDGES.map((edge) => [edge, passages])),
 });
@@ -25,4 +26,13 @@ test('of 2,000 seeds as much less may be seen as chance explains, and no more', 
 
 test('fewer seeds can not tell', () => {
   expect(missingFrom(covered(1_999, 0, 0))).toEqual([]);
+});
+
+test('lives of gateways on machines are asked for what only they have, once there are enough of them', () => {
+  const all = { ...covered(4_000, 40, 80), gateways: 2_000 };
+  expect(missingFrom(all)).toEqual([
+    ...GATEWAY_FAULTS.map((kind) => `fault ${kind} fired in 0 of 2000 seeds: less than 1 %`),
+    ...GATEWAY_EDGES.map((edge) => `edge ${edge} was passed 0 times in 2000 seeds`),
+  ]);
+  expect(missingFrom({ ...all, gateways: 1_999 })).toEqual([]);
 });

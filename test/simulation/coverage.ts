@@ -1,8 +1,8 @@
 // What a run of many seeds must have tried (reliability.md R4): each kind of fault in 1 % of the seeds, each edge of the state
 // machines at least so often. Asked only of runs that are long enough to tell.
 
-import { EDGES } from './edges.ts';
-import { ACTS, CHANCES, FATES } from './faults.ts';
+import { EDGES, GATEWAY_EDGES } from './edges.ts';
+import { ACTS, CHANCES, FATES, GATEWAY_FAULTS } from './faults.ts';
 
 const SEEDS_ASKED_FROM = 2_000;
 /** From so many on the figures are taken as they are; of fewer seeds chance may take three standard deviations. */
@@ -13,17 +13,39 @@ const EDGE_RATE_MIN = 0.02;
 
 export type Covered = {
   readonly seeds: number;
+  /** Those of them that are lives of gateways on machines of their own. */
+  readonly gateways: number;
   /** Seeds in which each kind fired. */
   readonly faults: ReadonlyMap<string, number>;
   /** Times each edge was passed. */
   readonly edges: ReadonlyMap<string, number>;
 };
 
-export function missingFrom({ seeds, faults, edges }: Covered): string[] {
-  if (seeds < SEEDS_ASKED_FROM) return [];
+export function missingFrom(covered: Covered): string[] {
+  return [...missingOfAll(covered), ...missingOfGateways(covered)];
+}
+
+/** Faults and transitions that only they know. */
+function missingOfGateways({ gateways, faults, edges }: Covered): string[] {
+  return gateways < SEEDS_ASKED_FROM ? [] : missing(gateways, GATEWAY_FAULTS, GATEWAY_EDGES, { faults, edges });
+}
+
+function missingOfAll({ seeds, gateways, faults, edges }: Covered): string[] {
+  // Machines of gateways have no fates, and their clusters few ways to go.
+  const hosts = seeds - gateways;
+  if (hosts < SEEDS_ASKED_FROM) return [];
   const kinds: string[] = [...Object.keys(CHANCES), ...ACTS, ...FATES.map((fate) => `fate-${fate}`)];
+  return missing(hosts, kinds, EDGES, { faults, edges });
+}
+
+function missing(
+  seeds: number,
+  kinds: readonly string[],
+  wanted: readonly string[],
+  { faults, edges }: Pick<Covered, 'faults' | 'edges'>,
+): string[] {
   const rare = kinds.filter((kind) => (faults.get(kind) ?? 0) < fewest(seeds, FAULT_RATE_MIN));
-  const lacking = EDGES.filter((edge) => (edges.get(edge) ?? 0) < fewest(seeds, EDGE_RATE_MIN));
+  const lacking = wanted.filter((edge) => (edges.get(edge) ?? 0) < fewest(seeds, EDGE_RATE_MIN));
   return [
     ...rare.map((kind) => `fault ${kind} fired in ${faults.get(kind) ?? 0} of ${seeds} seeds: less than 1 %`),
     ...lacking.map((edge) => `edge ${edge} was passed ${edges.get(edge) ?? 0} times in ${seeds} seeds`),

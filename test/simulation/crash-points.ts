@@ -23,6 +23,10 @@ const SEED_OF: Readonly<Record<Workload, number>> = {
   abort: 5,
   replace: 6,
   failover: 7,
+  'gateway-install': 8,
+  'gateway-resize': 9,
+  'gateway-failover': 10,
+  'gateway-delete': 11,
 };
 
 const OBJECT_BLOWS: readonly Blow[] = ['before-commit', 'after-commit', 'answer-lost'];

@@ -1,7 +1,9 @@
 // The edge of a simulated world: the objects of one gateway and its clusters, the catalogue, the cron sweep. The logic is the
 // shipped one; workerd's part is object-host.ts.
+import { createHash } from 'node:crypto';
 import { ClusterLogic } from '../../functions/objects/cluster-logic.ts';
 import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
+import type { GatewayPorts } from '../../functions/objects/gateway-ports.ts';
 import { plannerBrain } from '../../functions/objects/planner-brain.ts';
 import type { CatalogueRow } from '../../functions/objects/run-effects.ts';
 import type { ClusterState } from '../../functions/plan/cluster-state.ts';
@@ -9,9 +11,11 @@ import type { Plan } from '../../functions/plan/plan.ts';
 import type { Dial } from '../../relay/tunnel/dial.ts';
 import type { ClusterId, Scope } from '../../shared/ids.ts';
 import type { Waits } from '../../shared/limits.ts';
+import { CLOSE } from '../../shared/tunnel-frame.ts';
 import { NO_OWN_MACHINES } from '../support/no-own-machines.ts';
 import { ObjectHost } from './object-host.ts';
 import { type Random, randomOf } from './prng.ts';
+import { projectRow } from './project-row.ts';
 import type { RelayProcess } from './relay-process.ts';
 import type { Site } from './site.ts';
 import { standInSign, standInVerify } from './stand-in-crypto.ts';
@@ -22,7 +26,6 @@ export const COMMAND_KEY = 'k'.repeat(43);
 const SWEEP_MS = 300_000;
 /** functions/sweep.ts: an alarm may be late by seconds. */
 const OVERDUE_MS = 60_000;
-const ERASED_MS = 1;
 
 export type ClusterHost = ObjectHost<ClusterLogic>;
 export type GatewayHost = ObjectHost<GatewayLogic>;
@@ -51,6 +54,9 @@ export class Edge {
   /** After each commit of a cluster's object that changed its state. */
   onState: (record: ClusterRecord, before: ClusterState | null) => void = () => {};
   onLog: (where: string, record: Record<string, unknown>) => void = () => {};
+  /** Of a gateway with machines of its own. */
+  ownPorts: (host: GatewayHost) => Pick<GatewayPorts, 'ownCluster' | 'catalogue'> = () => NO_OWN_MACHINES;
+  onSweep: () => void = () => {};
 
   constructor(site: Site, seed: number, scope: Scope, waits: Waits) {
     this.#site = site;
@@ -79,6 +85,11 @@ export class Edge {
     };
     this.clusters.set(id, record);
     return record;
+  }
+
+  /** The gateway may ask for it before it is made. */
+  own(id: ClusterId): ClusterRecord {
+    return this.clusters.get(id) ?? this.addCluster(id);
   }
 
   now(): number {
@@ -122,7 +133,10 @@ export class Edge {
           this.links.add(link);
           this.#owners.set(link, process);
           link.established();
-          this.gateway.turn('upgrade', (logic) => logic.opened(link.edge, ORIGIN));
+          this.gateway.turn('upgrade', (logic) => {
+            if (logic.refusesSockets() === 'removed') link.edge.close(CLOSE.REVOKED, 'the gateway was deleted');
+            else logic.opened(link.edge, ORIGIN);
+          });
           process.hear(network.between(5, 40), () => events.opened());
         });
       return link.relay;
@@ -156,6 +170,7 @@ export class Edge {
         this.#site.trace.say('sweep', `pokes ${row.id}`);
         record.host.call(NOBODY(this.#site), 'poke', (logic) => logic.poke()).catch(() => undefined);
       }
+      this.onSweep();
       this.sweepForever();
     });
   }
@@ -191,7 +206,7 @@ export class Edge {
   #gatewayLogic(host: GatewayHost): GatewayLogic {
     this.#prune();
     return new GatewayLogic({
-      ...NO_OWN_MACHINES,
+      ...this.ownPorts(host),
       now: () => this.#site.timeline.now,
       guardMs: this.#waits.leaseGuardMs,
       sql: host.storage,
@@ -209,7 +224,7 @@ export class Edge {
       releaseKey: null,
       commandKey: async () => COMMAND_KEY,
       verify: async (key, text, signature) => standInVerify(key, text, signature),
-      keyFingerprint: async (key) => key.slice(0, 8),
+      keyFingerprint: async (key) => createHash('sha256').update(key).digest('hex'),
       randomBytes: (count) => this.#random.bytes(count),
       after: (ms, call) => host.hear(ms, 'timer', call),
       background: (work) =>
@@ -250,28 +265,11 @@ export class Edge {
         revokeRelayOf: (claim) =>
           this.gateway.call(host.asCaller('revoked'), 'revokeRelayOf', (logic) => logic.revokeRelayOf(claim)),
       }),
-      project: (_scope, row) => this.#project(host, row),
+      project: (_scope, row) => projectRow(this.#site, this.catalogue, host, row),
       erase: async () => host.storage.eraseAll(),
       background: (work) =>
         void work.catch((error: unknown) => this.#site.violate('edge', `${record.id}: ${String(error)}`)),
       log: (said) => this.#log(record.id, said),
-    });
-  }
-
-  /** D1: may fail, may be slow, and an older write must not come after a newer one. */
-  #project(host: ClusterHost, row: CatalogueRow): Promise<void> {
-    const { faults, network } = this.#site;
-    return new Promise((resolve, reject) => {
-      const fails = faults.strikes('catalogue-error');
-      const delayMs = faults.strikes('catalogue-late') ? network.between(1_000, 19_000) : network.between(1, 15);
-      host.out(() => {
-        this.#site.timeline.after(delayMs - ERASED_MS, () => {
-          const known = this.catalogue.get(row.id);
-          // store/clusters.ts: the newest `updatedAt` wins.
-          if (!fails && (known === undefined || known.updatedAt <= row.updatedAt)) this.catalogue.set(row.id, row);
-        });
-        host.hear(delayMs, 'projected', () => (fails ? reject(new Error('D1_ERROR (simulated)')) : resolve()));
-      });
     });
   }
 

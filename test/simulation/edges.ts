@@ -47,3 +47,6 @@ export const EDGES: readonly string[] = [
   'slot: ready → releasing',
   'slot: releasing → released',
 ];
+
+/** Of a gateway on machines of its own, that grows. */
+export const GATEWAY_EDGES: readonly string[] = ['cluster: running → updating', 'cluster: updating → running'];

@@ -64,7 +64,21 @@ export type Act = (typeof ACTS)[number];
 export const FATES = ['fails-deploying', 'never-boots', 'fails-releasing', 'slow', 'loses-answers'] as const;
 export type Fate = (typeof FATES)[number];
 
-export type FaultKind = Chance | Act | `fate-${Fate}`;
+/** Of a gateway on machines of its own. */
+export const GATEWAY_ACTS = [
+  'installer-killed',
+  'leader-killed',
+  'leader-paused',
+  'gateway-machine-reboots',
+  'gateway-machine-lost',
+  'gateway-machine-released',
+] as const;
+export type GatewayAct = (typeof GATEWAY_ACTS)[number];
+
+/** A used pairing code is tried by a stranger in every life of such a gateway. */
+export const GATEWAY_FAULTS = [...GATEWAY_ACTS, 'code-used-twice'] as const;
+
+export type FaultKind = Chance | Act | `fate-${Fate}` | (typeof GATEWAY_FAULTS)[number];
 
 export class Faults {
   /** Off while a world is set up. */

@@ -30,15 +30,21 @@ export class HumanHand {
   /** Releases one of ours. */
   releases(): boolean {
     const machine = this.#any(
-      (one) => one.owner === MAAS_USER && one.status !== 'Releasing' && one.status !== 'Disk erasing',
+      (one) =>
+        one.owner === MAAS_USER && one.status !== 'Releasing' && one.status !== 'Disk erasing' && this.#mayLose(one),
     );
     if (machine === null) return false;
     this.#release(machine);
     return true;
   }
 
+  releasesOne(systemId: string): void {
+    const machine = this.#world.region.machines.get(systemId);
+    if (machine !== undefined) this.#release(machine);
+  }
+
   breaks(): boolean {
-    const machine = this.#any((one) => one.owner === MAAS_USER);
+    const machine = this.#any((one) => one.owner === MAAS_USER && this.#mayLose(one));
     if (machine === null) return false;
     // MAAS lets only the owner do it: somebody uses Slipway's own account.
     return markBroken(this.#world.region, this.#user(MAAS_USER), machine, NO_FIELDS).ok;
@@ -51,6 +57,11 @@ export class HumanHand {
       if (machine.status === 'Deployed' && machine.owner === null) this.#release(machine);
       this.#giveBack(machine);
     }
+  }
+
+  /** Of a gateway on machines something must be left. */
+  #mayLose({ systemId }: Machine): boolean {
+    return this.#world.gateway?.mayLose(systemId) ?? true;
   }
 
   #giveBack(machine: Machine): void {

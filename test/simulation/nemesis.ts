@@ -2,6 +2,7 @@
 // would put right.
 import type { Act } from './faults.ts';
 import { ACTS } from './faults.ts';
+import { GatewayNemesis } from './gateway-nemesis.ts';
 import { HumanHand } from './human-hand.ts';
 import { type Random, randomOf } from './prng.ts';
 import type { RelayNode } from './relay-node.ts';
@@ -31,6 +32,7 @@ export class Nemesis {
     for (const { act, times, betweenMs } of bias?.acts ?? [])
       for (let made = 0; made < times; made += 1)
         world.timeline.after(this.#random.between(...betweenMs), () => this.#do(act));
+    if (world.gateway !== null) new GatewayNemesis(world, world.gateway, this.#human);
     world.timeline.after(world.scenario.stormMs, () => this.#heal());
   }
 
@@ -165,6 +167,7 @@ export class Nemesis {
     const alive = [...this.#world.machines.lives.keys()];
     const systemId = alive[this.#random.below(alive.length)];
     if (systemId === undefined) return false;
+    if (act === 'machine-dies' && this.#world.gateway?.mayLose(systemId) === false) return false;
     if (act === 'machine-dies') this.#world.machines.die(systemId);
     else this.#world.machines.reboot(systemId);
     return true;

@@ -1,6 +1,7 @@
 // One seed, from the first wish to the last word.
 import { EdgeCount } from './edge-count.ts';
 import { FATES } from './faults.ts';
+import { checkGatewayQuiet } from './gateway-audit.ts';
 import { Invariants } from './invariants.ts';
 import { MaasAudit } from './maas-audit.ts';
 import { Nemesis } from './nemesis.ts';
@@ -41,14 +42,15 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
   const invariants = new Invariants(world, audit);
   const edges = new EdgeCount();
   invariants.onCommit = (before, state) => edges.committed(before, state);
+  world.onNode = (node) => audit.nodeOpened(node);
   world.open();
-  for (const node of world.nodes) audit.nodeOpened(node);
   new Nemesis(world);
   const wishes = makeWishes(world);
   hibernateNowAndThen(world);
   try {
     runUntilQuiet(world, invariants, wishes);
     invariants.checkQuiet(wishes);
+    if (world.gateway !== null) checkGatewayQuiet(world, world.gateway);
   } catch (error) {
     // What throws out of an event is a bug of the product or of the simulator: either way this seed shows it.
     world.site.violate('broke', error instanceof Error ? (error.stack ?? error.message).slice(0, 500) : String(error));
@@ -66,7 +68,10 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
     faults: Object.fromEntries(site.faults.fired),
     edges: Object.fromEntries(edges.counts),
     points: site.points,
-    endings: wishes.map(({ record }) => endingOf(record.state)),
+    endings: [
+      ...wishes.map(({ record }) => endingOf(record.state)),
+      ...(world.gateway === null ? [] : [world.gateway.ending()]),
+    ],
     recent: site.violations.length > 0 ? [...site.trace.recent] : [],
   };
 }
@@ -85,7 +90,8 @@ function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly St
     for (const standing of wishes) abortWhenFailed(world, standing);
     // What was done by hand while no relay looked is known only when one looks again.
     const isLooking = world.nodes.every(({ process }) => process !== null);
-    const isCalm = site.faults.isOver && isLooking && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
+    const isOver = site.faults.isOver && (world.gateway?.isTerminal() ?? true);
+    const isCalm = isOver && isLooking && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
     calmSince = isCalm ? (calmSince ?? timeline.now) : null;
     if (calmSince !== null && timeline.now >= calmSince + AFTERMATH_MS) return;
     if (timeline.now > Math.max(lastWishAt(world, wishes), site.faults.until) + TERMINAL_MS + OWN_DELAY_MS) return;
@@ -98,7 +104,10 @@ function isSettled({ record }: StandingWish): boolean {
 }
 
 function lastWishAt(world: World, wishes: readonly StandingWish[]): number {
-  return Math.max(...wishes.map(({ wish, createdAt }) => (createdAt ?? world.timeline.now) + (wish.end?.afterMs ?? 0)));
+  // Users wait for the gateway that they need, as long as that takes.
+  const notYet = world.gateway?.lastAskedAt ?? world.timeline.now;
+  const asked = wishes.map(({ wish, createdAt }) => (createdAt ?? notYet) + (wish.end?.afterMs ?? 0));
+  return Math.max(world.gateway?.lastAskedAt ?? 0, ...asked);
 }
 
 /** A fate has struck when its machine was ever used. */

@@ -4,9 +4,19 @@ import type { ClusterSpecInput } from '../../shared/cluster-spec.ts';
 import type { Waits } from '../../shared/limits.ts';
 import type { Bias } from './bias.ts';
 import { FATES, type Fate } from './faults.ts';
+import {
+  GATEWAY_SEEDS_FROM,
+  GATEWAY_WORKLOADS,
+  type GatewayPlan,
+  gatewayScenario,
+  isGatewayWorkload,
+} from './gateway-scenario.ts';
 import { type Random, randomOf } from './prng.ts';
 
-export const WORKLOADS = ['create-one', 'create-three', 'delete', 'abort', 'replace', 'failover'] as const;
+/** On a gateway whose relays run on hosts of their own. */
+const HOST_WORKLOADS = ['create-one', 'create-three', 'delete', 'abort', 'replace', 'failover'] as const;
+type HostWorkload = (typeof HOST_WORKLOADS)[number];
+export const WORKLOADS = [...HOST_WORKLOADS, ...GATEWAY_WORKLOADS] as const;
 export type Workload = (typeof WORKLOADS)[number];
 
 export type ClusterWish = {
@@ -33,6 +43,8 @@ export type Scenario = {
   /** How long things go wrong. */
   readonly stormMs: number;
   readonly bias: Bias | null;
+  /** The machines it shall stand on; null: its relays run on hosts. */
+  readonly gateway: GatewayPlan | null;
 };
 
 /** Shorter than production's, in the same order, so that a life takes minutes. */
@@ -58,13 +70,17 @@ export type ScenarioOptions = {
 };
 
 export function scenarioOf(seed: number, options: ScenarioOptions): Scenario {
-  const drawn = drawnBy(seed, options);
+  const asked = options.workload ?? options.bias?.workload ?? null;
+  const bias = options.bias ?? null;
+  if (asked === null && seed >= GATEWAY_SEEDS_FROM) return { ...gatewayScenario(seed, null, options.withFaults), bias };
+  if (asked !== null && isGatewayWorkload(asked)) return { ...gatewayScenario(seed, asked, options.withFaults), bias };
+  const drawn = drawnBy(seed, options, asked);
   return options.bias == null ? drawn : biased(drawn, options.bias);
 }
 
-function drawnBy(seed: number, options: ScenarioOptions): Scenario {
+function drawnBy(seed: number, options: ScenarioOptions, asked: HostWorkload | null): Scenario {
   const random = randomOf(seed, 'scenario');
-  const workload = options.workload ?? options.bias?.workload ?? random.pick(WORKLOADS);
+  const workload = asked ?? random.pick(HOST_WORKLOADS);
   const main = mainWish(workload, random);
   const rival = options.withFaults && random.chance(0.4);
   const wanted = main.controlPlanes + main.workers;
@@ -86,6 +102,7 @@ function drawnBy(seed: number, options: ScenarioOptions): Scenario {
     withFaults: options.withFaults,
     stormMs: !options.withFaults ? 0 : (random.chance(0.1) ? random.between(10, 30) : random.between(2, 9)) * MINUTE_MS,
     bias: null,
+    gateway: null,
   };
 }
 
@@ -113,7 +130,7 @@ function biased(drawn: Scenario, bias: Bias): Scenario {
   };
 }
 
-function mainWish(workload: Workload, random: Random): ClusterWish {
+function mainWish(workload: HostWorkload, random: Random): ClusterWish {
   const large =
     workload === 'create-three' || ((workload === 'replace' || workload === 'failover') && random.chance(0.4));
   const common = {
@@ -155,7 +172,7 @@ function rivalWish(random: Random): ClusterWish {
 }
 
 function fatesOf(
-  workload: Workload,
+  workload: HostWorkload,
   machines: number,
   wanted: number,
   random: Random,

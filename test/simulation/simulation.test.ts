@@ -3,12 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { clusterStorage } from '../../functions/objects/cluster-storage.ts';
+import { GATEWAY_SEEDS_FROM } from './gateway-scenario.ts';
 import { corpus } from './many-seeds.ts';
 import { outsideOfPromises } from './microtasks.ts';
 import { MUTANTS } from './mutants/mutants.ts';
 import { ObjectStorage } from './object-storage.ts';
 import { runSeed, type SeedResult } from './run-seed.ts';
-import { scenarioOf, WORKLOADS } from './scenario.ts';
+import { scenarioOf, WORKLOADS, type Workload } from './scenario.ts';
 
 const storm = (seed: number): Promise<SeedResult> =>
   outsideOfPromises(() => runSeed(scenarioOf(seed, { withFaults: true })));
@@ -25,20 +26,47 @@ test('a hundred seeds break nothing', { timeout: 120_000 }, async () => {
   }
 });
 
-test('a seed is the same life each time', async () => {
-  const [one, again] = [await storm(7), await storm(7)];
-  expect({ hash: again.hash, events: again.events }).toEqual({ hash: one.hash, events: one.events });
-  expect((await storm(8)).hash).not.toBe(one.hash);
+test('ten lives of gateways on machines of their own break nothing', { timeout: 120_000 }, async () => {
+  for (let seed = GATEWAY_SEEDS_FROM; seed < GATEWAY_SEEDS_FROM + 10; seed += 1) {
+    const { violations, faults } = await storm(seed);
+    expect({ replay: `npm run simulate -- --seed ${seed} --trace`, violations }).toMatchObject({ violations: [] });
+    expect(faults['code-used-twice']).toBeGreaterThan(0);
+  }
 });
 
-test('without faults every workload comes to the end that was asked for', async () => {
+test('[I4] [I5] a gateway is installed, grows, loses its leader and is deleted by the shipped code', {
+  timeout: 60_000,
+}, async () => {
+  const endings = async (workload: Workload) =>
+    (await outsideOfPromises(() => runSeed(scenarioOf(3, { workload, withFaults: false })))).endings;
+  expect(await endings('gateway-install')).toEqual(['gateway running']);
+  expect(await endings('gateway-resize')).toEqual(['gateway running']);
+  expect(await endings('gateway-failover')).toEqual([
+    expect.stringMatching(/^(provisioned|deleted|aborted)$/),
+    expect.stringMatching(/^gateway (running|degraded)$/),
+  ]);
+  expect(await endings('gateway-delete')).toEqual(['gateway deleted']);
+});
+
+test('a seed is the same life each time', { timeout: 60_000 }, async () => {
+  for (const seed of [7, GATEWAY_SEEDS_FROM + 7]) {
+    const [one, again] = [await storm(seed), await storm(seed)];
+    expect({ hash: again.hash, events: again.events }).toEqual({ hash: one.hash, events: one.events });
+  }
+  expect((await storm(8)).hash).not.toBe((await storm(7)).hash);
+});
+
+test('without faults every workload comes to the end that was asked for', { timeout: 60_000 }, async () => {
   for (const workload of WORKLOADS) {
     const { violations, endings } = await outsideOfPromises(() =>
       runSeed(scenarioOf(3, { workload, withFaults: false })),
     );
     expect({ workload, violations }).toEqual({ workload, violations: [] });
     // Machines that fail in a row may end a cluster with a reason.
-    const ends = workload === 'replace' ? /^(provisioned|deleted|failed )/ : /^(provisioned|deleted|aborted)$/;
+    const ends =
+      workload === 'replace'
+        ? /^(provisioned|deleted|failed )/
+        : /^(provisioned|deleted|aborted|gateway (running|degraded|deleted))$/;
     for (const ending of endings) expect(ending).toMatch(ends);
   }
 });

@@ -13,6 +13,7 @@ import {
   resetKubeadm,
   runBootstrap,
 } from './machine-bootstrap.ts';
+import { type MachineRelayPort, NO_MACHINE_RELAYS } from './machine-relays.ts';
 import { drainMicrotasks } from './microtasks.ts';
 import type { Site } from './site.ts';
 import type { SiteKubernetes } from './site-kubernetes.ts';
@@ -31,12 +32,14 @@ export type AskRelay = (host: string, call: MachineCall, answer: (reply: Machine
 type Life = { readonly order: BootOrder; readonly disk: MachineDisk; on: boolean; readonly born: number };
 
 const CALL_MS_MAX = 30_000;
+const INSTALLS_RELAY = /^"\$program" install --node /m;
 
 export class SiteMachines {
   readonly #site: Site;
   readonly #kubernetes: SiteKubernetes;
   readonly #askRelay: AskRelay;
   region: Region | null = null;
+  relays: MachineRelayPort = NO_MACHINE_RELAYS;
   readonly lives = new Map<string, Life>();
   /** Power-off calls that the BMC still refuses. */
   bmcRefusals = 0;
@@ -82,6 +85,7 @@ export class SiteMachines {
     if (life === undefined) return;
     this.#site.trace.say(systemId, 'reboots');
     life.on = false;
+    this.relays.off(systemId, false);
     this.#kubernetes.rest(systemId);
     this.#start({ ...life, on: true, born: this.#site.timeline.now });
   }
@@ -100,6 +104,7 @@ export class SiteMachines {
     const life = this.lives.get(systemId);
     this.lives.delete(systemId);
     if (life !== undefined) life.on = false;
+    this.relays.off(systemId, true);
     this.#kubernetes.powerOff(systemId);
   }
 
@@ -108,6 +113,7 @@ export class SiteMachines {
     await this.#sleep(life, order.timings.powerOnMs);
     // The kubelet's unit starts what kubeadm had made, whether or not the bootstrap is through.
     this.#kubernetes.powerOn(order.systemId);
+    this.relays.booted(order.systemId);
     if (disk.finished) return;
     const machine = this.region?.machines.get(order.systemId);
     if (machine !== undefined && this.region !== null) userDataFetched(this.region, machine);
@@ -120,7 +126,7 @@ export class SiteMachines {
       timeline: this.#site.timeline,
       sleep: (ms) => this.#sleep(life, ms),
       backOffMs: (pauseMs) => this.#site.network.between(1_000, pauseMs),
-      step: (script) => this.#step(life, script),
+      step: (script) => this.#step(life, enrolment.value, script),
       reset: () => resetKubeadm(disk, { systemId: order.systemId, disk: disk.files }, this.#kubernetes.hub),
       tell: (report) => this.#tell(life, enrolment.value, report),
     });
@@ -172,8 +178,9 @@ export class SiteMachines {
     return life.born + 24 * 3_600_000;
   }
 
-  async #step(life: Life, script: string): Promise<{ exitCode: number; output: string }> {
+  async #step(life: Life, enrolment: Enrolment, script: string): Promise<{ exitCode: number; output: string }> {
     const { timings, systemId } = life.order;
+    if (INSTALLS_RELAY.test(script)) return this.#installRelay(life, enrolment, script);
     const command = /^[^#\n]*\bkubeadm\s+(init|join)\b([^\n;&|]*)/m.exec(script);
     if (command === null) {
       await this.#sleep(life, 300);
@@ -189,6 +196,22 @@ export class SiteMachines {
       systemId,
       `kubeadm ${verb} ${done.exitCode} ${done.exitCode === 0 ? '' : done.output.slice(0, 200)}`,
     );
+    return done;
+  }
+
+  /** The program from the relay that served the document, and what it does here (functions/plan/relay-step.ts). */
+  async #installRelay(life: Life, enrolment: Enrolment, script: string) {
+    const { systemId, address } = life.order;
+    const [, host = ''] = /^origin='https:\/\/([^:']+):\d+'$/m.exec(script) ?? [];
+    const program = await this.#ask(life, enrolment, host, 'GET', ENROLMENT_PATHS.program, null);
+    if (program?.status !== 200) return { exitCode: 1, output: `the program is not to be had from ${host}` };
+    const hostname = this.region?.machines.get(systemId)?.hostname ?? systemId;
+    const done = await this.relays.install({
+      ...{ systemId, hostname, address, files: life.disk.files },
+      isOn: () => life.on,
+      reboot: () => this.reboot(systemId),
+    });
+    this.#site.trace.say(systemId, `install --node ${done.exitCode} ${done.output}`);
     return done;
   }
 

@@ -70,8 +70,8 @@ export function soak(seed: number, days: number): Month {
   const world = new World(scenario);
   const audit = new MaasAudit(world);
   const invariants = new Invariants(world, audit);
+  world.onNode = (node) => audit.nodeOpened(node);
   world.open();
-  for (const node of world.nodes) audit.nodeOpened(node);
   new Nemesis(world);
   const wishes = makeWishes(world);
   const worst: Record<string, number> = {};

@@ -29,7 +29,7 @@ const contextOf = (owner: Owner, about: About): string => {
   return `${Buffer.from(info).toString('latin1')}|${Buffer.from(aad).toString('latin1')}`;
 };
 
-/** The sealing key of one gateway, shared by its relay nodes. A ciphertext is the number of a drawer. */
+/** The sealing key of one gateway, shared by its relay nodes, and whatever else is sealed. A ciphertext is the number of a drawer. */
 export class StandInSafe {
   readonly #held: Held[] = [];
   #identities = 0;
@@ -40,14 +40,20 @@ export class StandInSafe {
   }
 
   seal(plain: Uint8Array, owner: Owner, about: About): SealedSecret {
-    const context = contextOf(owner, about);
-    const ciphertext = `standin-${this.#held.push({ plain, context })}`;
-    return { v: 1, ...about, encapsulatedKey: 'standin', ciphertext };
+    return { v: 1, ...about, encapsulatedKey: 'standin', ciphertext: this.lock(plain, contextOf(owner, about)) };
   }
 
   open(sealed: SealedSecret, owner: Owner): Result<Uint8Array, 'unreadable'> {
-    const held = this.#held[Number(sealed.ciphertext.split('-')[1]) - 1];
-    return held === undefined || held.context !== contextOf(owner, sealed) ? err('unreadable') : ok(held.plain);
+    return this.unlock(sealed.ciphertext, contextOf(owner, sealed));
+  }
+
+  lock(plain: Uint8Array, context: string): string {
+    return `standin-${this.#held.push({ plain, context })}`;
+  }
+
+  unlock(ciphertext: string, context: string): Result<Uint8Array, 'unreadable'> {
+    const held = this.#held[Number(ciphertext.split('-')[1]) - 1];
+    return held === undefined || held.context !== context ? err('unreadable') : ok(held.plain);
   }
 }
 

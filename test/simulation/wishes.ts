@@ -21,7 +21,7 @@ export type StandingWish = {
 };
 
 export function makeWishes(world: World): StandingWish[] {
-  return world.scenario.clusters.map((wish) => {
+  const wishes = world.scenario.clusters.map((wish) => {
     const record = world.edge.addCluster(ClusterId.parse(wish.id));
     const standing: StandingWish = {
       wish,
@@ -34,10 +34,15 @@ export function makeWishes(world: World): StandingWish[] {
     world.timeline.after(wish.createAfterMs, () => create(world, standing));
     return standing;
   });
+  // A gateway is not deleted before its clusters have been asked for.
+  if (world.gateway !== null) world.gateway.usersAreThrough = () => wishes.every(({ createdAt }) => createdAt !== null);
+  return wishes;
 }
 
 function create(world: World, standing: StandingWish): void {
   const { wish, record } = standing;
+  const { account } = world;
+  if (account === null || world.gateway?.isOpenForUsers() === false) return again(world, () => create(world, standing));
   const pools = [
     { name: 'cp', role: 'control-plane' as const, size: wish.controlPlanes },
     ...(wish.workers === 0 ? [] : [{ name: 'workers', role: 'worker' as const, size: wish.workers }]),
@@ -45,11 +50,11 @@ function create(world: World, standing: StandingWish): void {
   const spec = ClusterSpec.parse({
     name: wish.name,
     profileId: 'pro_maas',
-    accountId: 'acc_1',
+    accountId: account.accountId,
     pools,
     erase: wish.erase,
   });
-  const about = { scope: SCOPE, clusterId: record.id, gatewayId: GATEWAY_ID, account: world.account };
+  const about = { scope: SCOPE, clusterId: record.id, gatewayId: GATEWAY_ID, account };
   const creation = { ...about, spec, profile: SIMULATED_PROFILE };
   reserve(world, standing, spec);
   record.host

@@ -1,0 +1,82 @@
+// What a life of a gateway on machines of its own is about. Drawn from streams of its own: lives on hosts are what they were.
+import { type Random, randomOf } from './prng.ts';
+import type { ClusterWish, Scenario, Workload } from './scenario.ts';
+
+export const GATEWAY_WORKLOADS = ['gateway-install', 'gateway-resize', 'gateway-failover', 'gateway-delete'] as const;
+export type GatewayWorkload = (typeof GATEWAY_WORKLOADS)[number];
+
+/** Seeds from here on are lives of gateways on machines of their own. */
+export const GATEWAY_SEEDS_FROM = 1_000_000_000;
+
+export const LEADER_LOSSES = ['killed', 'paused', 'machine-lost'] as const;
+
+/** Moments are counted from the end of the installation. */
+export type GatewayPlan = {
+  readonly size: 1 | 3;
+  readonly installAfterMs: number;
+  readonly growAfterMs: number | null;
+  readonly leaderLost: { readonly afterMs: number; readonly how: (typeof LEADER_LOSSES)[number] } | null;
+  readonly deleteAfterMs: number | null;
+};
+
+const MINUTE_MS = 60_000;
+
+export const isGatewayWorkload = (name: Workload): name is GatewayWorkload =>
+  GATEWAY_WORKLOADS.some((workload) => workload === name);
+
+export function gatewayScenario(seed: number, workload: GatewayWorkload | null, withFaults: boolean): Scenario {
+  const random = randomOf(seed, 'gateway-scenario');
+  const drawn = random.pick(GATEWAY_WORKLOADS);
+  const plan = planOf(workload ?? drawn, random, withFaults);
+  const cluster = clusterOf(workload ?? drawn, random);
+  const clusters = random.chance(withFaults ? 0.4 : 0) || plan.leaderLost !== null ? [cluster] : [];
+  const own = plan.growAfterMs === null ? plan.size : 3;
+  const wanted = own + clusters.reduce((sum, { controlPlanes, workers }) => sum + controlPlanes + workers, 0);
+  const machines = wanted + (withFaults ? random.between(2, 4) : 1);
+  return {
+    seed,
+    workload: workload ?? drawn,
+    machines,
+    hostnames: Array.from({ length: machines }, (_, index) => `node-${index + 1}`),
+    fates: [],
+    relays: 1,
+    clusters,
+    human: withFaults && random.chance(0.4),
+    withFaults,
+    stormMs: withFaults ? random.between(3, random.chance(0.15) ? 14 : 9) * MINUTE_MS : 0,
+    bias: null,
+    gateway: plan,
+  };
+}
+
+function planOf(workload: GatewayWorkload, random: Random, withFaults: boolean): GatewayPlan {
+  // Every moment of a life without faults is tried: it is as short as it can be.
+  const size = withFaults ? random.pick<1 | 3>([1, 1, 3]) : 1;
+  const afterMs = random.between(0, withFaults ? 3 * MINUTE_MS : 10_000);
+  const how = random.pick(LEADER_LOSSES);
+  const base = { size, installAfterMs: random.between(0, 10_000), growAfterMs: null, leaderLost: null };
+  switch (workload) {
+    case 'gateway-install':
+      return { ...base, deleteAfterMs: null };
+    case 'gateway-resize':
+      return { ...base, size: 1, growAfterMs: afterMs, deleteAfterMs: null };
+    case 'gateway-failover':
+      return { ...base, size: 3, leaderLost: { afterMs, how }, deleteAfterMs: null };
+    case 'gateway-delete':
+      return { ...base, deleteAfterMs: afterMs };
+  }
+}
+
+/** A user's, on the gateway as soon as it may be. */
+function clusterOf(workload: GatewayWorkload, random: Random): ClusterWish {
+  const ends = workload === 'gateway-delete' || random.chance(0.5);
+  return {
+    id: 'clu_main',
+    name: 'main',
+    controlPlanes: 1,
+    workers: random.below(2),
+    erase: random.pick<ClusterWish['erase']>(['none', 'quick']),
+    createAfterMs: random.between(0, 60_000),
+    end: ends ? { afterMs: random.between(1, 6) * MINUTE_MS, kind: 'delete' } : null,
+  };
+}
