@@ -272,6 +272,7 @@ function ownClusterPort(edge: Edge, host: GatewayHost, id: ClusterId): OwnCluste
     relaysChanged: (relays) => call((logic) => logic.relaysChanged(relays)),
     requestAbort: (actor) => call((logic) => logic.requestAbort(actor)),
     requestDeletion: (actor) => call((logic) => logic.requestDeletion(actor)),
+    changeMachines: (release) => call((logic) => logic.changeMachines(release)),
     leftovers: () => call((logic) => logic.leftovers()),
     abandon: () => call((logic) => logic.abandon()),
   };

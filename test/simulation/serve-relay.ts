@@ -182,7 +182,7 @@ function running(node: RelayNode, relay: Relay, standing: () => Standing) {
   return {
     ended,
     standing,
-    drain: async () => void (await relay.drain()),
+    drain: relay.drain,
     stop: async () => {
       await relay.drain();
       tunnel.abort();
