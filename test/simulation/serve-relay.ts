@@ -184,10 +184,11 @@ function running(node: RelayNode, relay: Relay, standing: () => Standing) {
     standing,
     drain: relay.drain,
     stop: async () => {
-      await relay.drain();
+      const isThrough = await relay.drain();
       tunnel.abort();
       await ended;
       node.endpoint = null;
+      return isThrough;
     },
   };
 }
