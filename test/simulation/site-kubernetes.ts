@@ -70,6 +70,8 @@ export class SiteKubernetes {
 
   /** Its machine boots again with its disk, so whatever it is part of is still there. */
   rest(systemId: string): void {
+    // Again while it boots: what it had waits for it still.
+    if (this.clusterOf(systemId) === null) return;
     for (const cluster of this.clusters.values()) {
       const registration = cluster.running.get(systemId);
       if (registration !== undefined) cluster.resting.set(systemId, registration);

@@ -19,9 +19,9 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     bias: { workload: 'gateway-failover' },
     patches: [
       {
-        file: 'functions/objects/gateway-logic.ts',
-        from: '    for (const { nodeId } of this.#storage.nodesOfClaim(claim)) {\n',
-        to: '    for (const { nodeId } of this.#storage.nodesOfClaim(claim).slice(1)) {\n',
+        file: 'functions/objects/gateway-nodes.ts',
+        from: '    for (const { nodeId } of storage.nodesOfClaim(claim)) {\n',
+        to: '    for (const { nodeId } of storage.nodesOfClaim(claim).slice(1)) {\n',
       },
     ],
   },
@@ -32,7 +32,7 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'functions/objects/installation.ts',
-        from: '    this.#ports.storage.own.begin(id, machines, run);\n',
+        from: '    this.#ports.storage.own.begin(id, machines, run, machinesReleaseOf(BUILTIN_PROFILE));\n',
         to: '',
       },
     ],
