@@ -267,7 +267,9 @@ export class GatewayUpgrade {
     const { storage, now, admitted } = this.#ports;
     if (storage.line.count() === 0) return;
     const clusters = storage.line.admitAll();
-    const message = `${clusters.length} clusters that waited begin, first in, first out.`;
+    const who =
+      clusters.length === 1 ? '1 cluster that waited begins' : `${clusters.length} clusters that waited begin`;
+    const message = `${who}, first in, first out.`;
     storage.timeline.add([{ kind: 'queue', message }], now());
     admitted(clusters);
   }

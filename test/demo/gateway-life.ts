@@ -1,6 +1,6 @@
-// The story of a gateway: made in the console, installed on a machine of MAAS by `slipway-relay install`, grown to three, upgraded,
-// used for a cluster that was created meanwhile, not to be deleted while that stands, and (with --exit) given back whole by
-// `slipway-relay uninstall`.
+// The story of a gateway: made in the console, installed on a machine of MAAS by `slipway-relay install`, upgraded, used for a
+// cluster that was created meanwhile, grown to three, not to be deleted while the cluster stands, and (with --exit) given back
+// whole by `slipway-relay uninstall`.
 import type { ClusterView } from '../../shared/cluster-view.ts';
 import type { GatewayView } from '../../shared/gateway-view.ts';
 import { LAB_USER } from '../lab/lab.ts';
@@ -62,6 +62,9 @@ async function playGateway(
   await install({ ...installer, verb: 'install' });
   const installMs = since(startedAt);
 
+  const { cluster: created, ...upgraded } = await upgradeGateway(site, folder, id, progress, () => smallCluster(site));
+  const cluster = await watch(site, created.id, progress, 'running');
+
   progress.say(`resizing gateway ${NAME} to ${GROWN}`);
   const resizedFrom = performance.now();
   await api.resizeGateway(id, GROWN);
@@ -69,11 +72,6 @@ async function playGateway(
   const resizeMs = since(resizedFrom);
   for (const node of nodesOf(grown)) progress.say(`  relay on ${node.name}: ${node.ready ? 'active' : 'away'}`);
 
-  const { cluster: created, ...upgraded } = await upgradeGateway(site, folder, grown, progress, () =>
-    smallCluster(site),
-  );
-  const cluster = await watch(site, created.id, progress, 'running');
-  const serving = await untilServing(site, id, GROWN, progress);
   const refused = await deletionRefused(site, id, progress);
   if (exit) {
     progress.say(`deleting cluster ${cluster.name}`);
@@ -88,13 +86,13 @@ async function playGateway(
   }
   return {
     phase: 'running',
-    nodes: nodesOf(serving),
-    resizedTo: grown.machines?.size ?? 0,
+    nodes: nodesOf(grown),
     upgradedTo: upgraded.upgradedTo,
+    resizedTo: grown.machines?.size ?? 0,
     refused,
     installMs,
-    resizeMs,
     upgradeMs: upgraded.upgradeMs,
+    resizeMs,
     wallMs: since(startedAt),
     leftovers: countOf(lab.leftovers(LAB_USER)),
   };

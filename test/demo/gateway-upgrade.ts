@@ -1,4 +1,4 @@
-// The upgrade in the story of a gateway: a release is published, asked for, and run by one relay and one machine after another. A
+// The upgrade in the story of a gateway: a release is published, asked for, and run by the relay and then by another machine in the place of the first. A
 // cluster that is created meanwhile waits in line, and begins by itself afterwards.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,20 +30,20 @@ export type Upgraded = {
 export async function upgradeGateway(
   site: Site,
   folder: string,
-  gateway: GatewayView,
+  id: string,
   progress: Progress,
   create: () => Promise<ClusterView>,
 ): Promise<Upgraded> {
-  const version = await publishNext(site, folder, gateway);
-  const tell = timelineOf(site, gateway.id, progress);
-  await untilGateway(site, gateway.id, 'the release to be offered', tell, ({ availableUpgrade }) =>
-    Boolean(availableUpgrade),
-  );
-  progress.say(`upgrading gateway ${gateway.name} to ${version}, its relays and then its machines`);
+  const { name, version: from } = await site.api.gateway(id);
+  const version = await publishNext(site, folder, from ?? '0.0.0');
+  const tell = timelineOf(site, id, progress);
+  const isOffered = ({ availableUpgrade }: GatewayView): boolean => availableUpgrade?.to === version;
+  await untilGateway(site, id, 'the release to be offered', tell, isOffered);
+  progress.say(`upgrading gateway ${name} to ${version}, its relay and then its machine`);
   const startedAt = performance.now();
-  await site.api.upgradeGateway(gateway.id, { version });
+  await site.api.upgradeGateway(id, { version });
   const cluster = await create();
-  const done = await untilGateway(site, gateway.id, 'the upgrade to be done', tell, async (view) => {
+  const done = await untilGateway(site, id, 'the upgrade to be done', tell, async (view) => {
     const { machines, upgrade } = view;
     progress.show(await site.api.cluster(cluster.id));
     const waitingOn = [...(machines?.waitingOn ?? []), ...(upgrade?.waitingOn ?? [])];
@@ -56,8 +56,8 @@ export async function upgradeGateway(
 }
 
 /** The relay of this checkout once more, under the next version, and the next Kubernetes for the machines. Answers the version. */
-async function publishNext({ controlPlane }: Site, folder: string, gateway: GatewayView): Promise<ReleaseVersion> {
-  const [major, minor = 0] = (gateway.version ?? '0.0.0').split('.').map(Number);
+async function publishNext({ controlPlane }: Site, folder: string, from: string): Promise<ReleaseVersion> {
+  const [major, minor = 0] = from.split('.').map(Number);
   const version = ReleaseVersion.parse(`${major}.${minor + 1}.0`);
   const bundled = join(folder, 'release');
   mkdirSync(bundled, { recursive: true });

@@ -14,14 +14,14 @@ export type GatewayOutcome = {
   readonly phase: 'running';
   /** Its machines; ready when an active relay is connected from there. */
   readonly nodes: Nodes;
-  readonly resizedTo: number;
   /** The release that all its relays run; null when that is not what was asked for. */
   readonly upgradedTo: string | null;
+  readonly resizedTo: number;
   /** The code with which its deletion was refused while a cluster stood. */
   readonly refused: string | null;
   readonly installMs: number;
-  readonly resizeMs: number;
   readonly upgradeMs: number;
+  readonly resizeMs: number;
   readonly wallMs: number;
   readonly leftovers: number;
 };

@@ -51,7 +51,7 @@ test('[UP7] [U6] machines that do not serve are asked again; those that can not 
   expect(view).toMatchObject({ upgrade: { stage: 'failed', failure: { code: 'KUBERNETES_SKEW' } }, queuedClusters: 0 });
   expect(view?.upgrade?.failure?.message).toContain('v1.36.2');
   expect(told.at(-1)).toBeNull();
-  expect((await lines(bench)).at(-1)).toContain('begin, first in, first out');
+  expect((await lines(bench)).at(-1)).toBe('1 cluster that waited begins, first in, first out.');
   await bench.advance(60_000, [socket]);
   expect(asked).toBe(3);
 });
