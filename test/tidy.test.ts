@@ -124,8 +124,6 @@ test('every source is used', () => {
     'test/lab/machines/cloud-init.ts',
     // Bundled in the Worker's place, by its path (test/support/edge-process.ts).
     'test/edge/failpoint-worker.ts',
-    // The same in an end-to-end test.
-    'test/edge/rollout-worker.ts',
     'test/vitest.config.ts',
     'migrations/drizzle.config.ts',
   ]);

@@ -20,7 +20,7 @@ import {
   type UpgradeFacts,
   type UpgradeState,
 } from '../plan/upgrade-state.ts';
-import { settleExchange, stepUpgrade, type UpgradeAction } from '../plan/upgrade-step.ts';
+import { refusedByMachines, settleExchange, stepUpgrade, type UpgradeAction } from '../plan/upgrade-step.ts';
 import { describeUpgrade, upgradeLines } from '../plan/upgrade-view.ts';
 import type { PublishedRelease } from '../store/releases.ts';
 import type { CommandQueue } from './command-queue.ts';
@@ -230,13 +230,14 @@ export class GatewayUpgrade {
     this.#lookAt = now() + doubling(this.#looks, LOOK_MS_MIN, LOOK_MS_MAX);
     this.#looks += 1;
     try {
-      const seen = await this.#machines(gateway, state);
-      const { upgrades } = storage;
-      const since = upgrades.state();
-      if (since?.stage === 'machines' && since.number === state.number && seen !== null) {
+      const { seen, asked } = await this.#machines(gateway, state);
+      const since = storage.upgrades.state();
+      if (since?.stage === 'machines' && since.number === state.number && asked !== null) {
         const facts = this.#facts(seen);
-        const asked = { ...since, machinesAskedAt: since.machinesAskedAt ?? now() };
-        const { state: next } = stepUpgrade(asked, facts, now());
+        const machinesAskedAt = since.machinesAskedAt ?? (asked.ok ? now() : null);
+        const { state: stepped } = stepUpgrade({ ...since, machinesAskedAt }, facts, now());
+        const isRefused = !asked.ok && stepped.stage === 'machines';
+        const next = isRefused ? refusedByMachines(stepped, asked.error, now()) : stepped;
         this.#keep(since, next, facts);
         if (next.stage === 'done' && next.machines !== null) storage.own.runs(next.machines);
       }
@@ -246,24 +247,29 @@ export class GatewayUpgrade {
     arm();
   }
 
-  /** Null: there is no such cluster. */
-  async #machines({ scope }: GatewayRecord, state: UpgradeState): Promise<ClusterView | null> {
+  /** How their cluster is now, and whether it has taken the order; null: there is none. */
+  async #machines(
+    { scope }: GatewayRecord,
+    state: UpgradeState,
+  ): Promise<{ seen: ClusterView | null; asked: Result<unknown, ApiFailure> | null }> {
     const { storage, ownCluster, log } = this.#ports;
     const { cluster } = storage.own.read();
-    if (cluster === null || state.machines === null) return null;
+    if (cluster === null || state.machines === null) return { seen: null, asked: null };
     const object = ownCluster(scope, cluster.id);
-    if (state.machinesAskedAt !== null) return object.view();
-    const changed = await object.changeMachines(state.machines);
-    if (changed.ok) return changed.value;
-    log({ event: 'gateway-upgrade-waits', code: changed.error.code });
-    return null;
+    if (state.machinesAskedAt !== null) return { seen: await object.view(), asked: ok(null) };
+    const asked = await object.changeMachines(state.machines);
+    if (asked.ok) return { seen: asked.value, asked };
+    log({ event: 'gateway-upgrade-waits', code: asked.error.code });
+    return { seen: await object.view(), asked };
   }
 
   #admit(): void {
     const { storage, now, admitted } = this.#ports;
     if (storage.line.count() === 0) return;
     const clusters = storage.line.admitAll();
-    const message = `${clusters.length} clusters that waited begin, first in, first out.`;
+    const who =
+      clusters.length === 1 ? '1 cluster that waited begins' : `${clusters.length} clusters that waited begin`;
+    const message = `${who}, first in, first out.`;
     storage.timeline.add([{ kind: 'queue', message }], now());
     admitted(clusters);
   }

@@ -32,6 +32,14 @@ const FAILURES: Record<string, (host: string) => Told> = {
     what: 'The machines of the gateway are given back, or failed',
     todo: 'See `machines` of the gateway.',
   }),
+  KUBERNETES_SKEW: () => ({
+    what: 'The relays run the release, and the machines can’t: their Kubernetes would go back, or too far at once',
+    todo: 'Upgrade to a release whose Kubernetes is at most one minor version ahead.',
+  }),
+  GATEWAY_WITHOUT_MACHINES: () => ({
+    what: 'The relays run the release, and the gateway has no machines of its own to change',
+    todo: 'Nothing: the gateway serves.',
+  }),
   MACHINES_LATE: () => ({
     what: 'The machines of the gateway did not all run the release within 24 hours',
     todo: 'They go on: `machines.waitingOn` of the gateway says what for. Ask for the upgrade again to have it watched.',
@@ -50,6 +58,6 @@ export function failureOf(
     todo: 'Ask for it again.',
   };
   const words = detail === '' ? '' : ` (${detail.replace(/\.$/, '')})`;
-  const others = code.startsWith('MACHINES_') ? '' : ' The other relays stay as they are.';
+  const others = node === null ? '' : ' The other relays stay as they are.';
   return { code, message: `${told.what}${words}. ${told.todo}${others}`.slice(0, 2_000) };
 }

@@ -4,6 +4,7 @@ import { doubling } from '../../shared/backoff.ts';
 import type { CommandFailure, CommandOutcome } from '../../shared/command.ts';
 import type { EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import { SHORTAGE_DEADLINE_MS, UPGRADE_NODE_DEADLINE_MS } from '../../shared/limits.ts';
+import type { ApiFailure } from '../../shared/problem.ts';
 import type { MachinesRelease } from '../../shared/release.ts';
 import { failureOf } from './upgrade-failure.ts';
 import { isBefore } from './upgrade-offer.ts';
@@ -46,9 +47,7 @@ function takeTurns(state: UpgradeState, facts: UpgradeFacts, now: EpochMs): Upgr
   const fallen = facts.nodes.find((node) => state.exchanged.includes(node.nodeId) && isOld(state, node));
   if (fallen !== undefined) return rolledBack(state, fallen, now);
   const turn = state.turn === null ? undefined : facts.nodes.find(({ nodeId }) => nodeId === state.turn?.nodeId);
-  if (state.turn !== null && turn !== undefined && !isOld(state, turn)) {
-    return takeTurns(exchanged(state, turn.nodeId), facts, now);
-  }
+  if (turn !== undefined && isOver(state, turn, now)) return takeTurns(exchanged(state, turn.nodeId), facts, now);
   const next = nextNode(state, facts.nodes);
   if (next === null) return afterRelays(state, facts, now);
   const stays = state.turn?.nodeId === next.nodeId ? state.turn : null;
@@ -66,6 +65,15 @@ function takeTurns(state: UpgradeState, facts: UpgradeFacts, now: EpochMs): Upgr
 
 const isOld = ({ to }: UpgradeState, { version }: NodeFacts): boolean => isBefore(version, to);
 
+/**
+ * [UP3] Without an outcome. Who was told and says that it runs the version may still be watched by its former program, and be
+ * rolled back; 20 minutes later it is not.
+ */
+function isOver({ to, turn }: UpgradeState, { version }: NodeFacts, now: EpochMs): boolean {
+  if (turn === null || isBefore(version, to)) return false;
+  return version !== to || turn.sentAt === null || now >= turn.sentAt + UPGRADE_NODE_DEADLINE_MS;
+}
+
 const waitingFor = ({ nodeId, hostname }: NodeFacts) => ({
   ...{ nodeId, hostname, attempt: 1, sentAt: null, retryAt: null, trouble: null },
 });
@@ -82,7 +90,7 @@ const rolledBack = (state: UpgradeState, node: Pick<NodeFacts, 'nodeId' | 'hostn
 /** Who was told goes on. Otherwise standbys that are connected, then those that are waited for, and the leader at last. */
 function nextNode(state: UpgradeState, nodes: readonly NodeFacts[]): NodeFacts | null {
   const old = nodes.filter((node) => isOld(state, node));
-  const told = old.find(({ nodeId }) => nodeId === state.turn?.nodeId && state.turn.sentAt !== null);
+  const told = nodes.find(({ nodeId }) => nodeId === state.turn?.nodeId && state.turn.sentAt !== null);
   if (told !== undefined) return told;
   const standbys = old.filter(({ leader }) => !leader);
   const waited = standbys.find(({ nodeId }) => nodeId === state.turn?.nodeId);
@@ -101,6 +109,13 @@ function seeMachines(state: UpgradeState, { machines, hasMachines }: UpgradeFact
   if (state.machinesAskedAt !== null && machines?.phase === 'running') return ended(state, 'done', now);
   if (now < (state.machinesSince ?? now) + SHORTAGE_DEADLINE_MS) return state;
   return ended(state, 'failed', now, failureOf('MACHINES_LATE', '', null, state));
+}
+
+/** [UP7] The cluster of the machines does not take the order. */
+export function refusedByMachines(state: UpgradeState, { code, detail }: ApiFailure, now: EpochMs): UpgradeState {
+  // Until they serve again: their own waits say what for.
+  if (code === 'GATEWAY_NOT_HEALTHY') return state;
+  return ended(state, 'failed', now, failureOf(code === 'NOT_FOUND' ? 'MACHINES_GONE' : code, detail, null, state));
 }
 
 const GONE: ReadonlySet<string> = new Set(['aborting', 'deleting', 'deleted', 'failed']);

@@ -3,6 +3,7 @@ import type { TimelineEntry, WaitingOnView } from '../../shared/cluster-view.ts'
 import type { EpochMs } from '../../shared/ids.ts';
 import { SHORTAGE_DEADLINE_MS, UPGRADE_NODE_DEADLINE_MS } from '../../shared/limits.ts';
 import type { GatewayUpgradeView } from '../../shared/release.ts';
+import { isBefore } from './upgrade-offer.ts';
 import type { UpgradeFacts, UpgradeState } from './upgrade-state.ts';
 import { elapsed } from './wait-sentence.ts';
 
@@ -43,8 +44,13 @@ function turnWait({ turn, to }: UpgradeState, nodes: UpgradeFacts['nodes'], now:
     const sentence = `Waiting for the relay on ${hostname} (${nodeId}) to connect, ${time}. Start it, or remove it from the gateway.`;
     return [{ code: 'relay-offline', slot: null, sentence, since, deadlineAt }];
   }
-  const isThere = nodes.some((node) => node.nodeId === nodeId && node.connected);
-  const words = [...(trouble === null ? [] : [trouble]), ...(isThere ? [] : ['not connected now'])].join('; ');
+  const node = nodes.find((one) => one.nodeId === nodeId);
+  const runs = node !== undefined && !isBefore(node.version, to);
+  const words = [
+    ...(trouble === null ? [] : [trouble]),
+    ...(runs ? ['it has begun, and may still be rolled back'] : []),
+    ...(node?.connected === true ? [] : ['not connected now']),
+  ].join('; ');
   const sentence = `Waiting for the relay on ${hostname} to run ${to}, ${time}${words === '' ? '' : ` (${words})`}.`;
   return [{ code: 'relay-exchange', slot: null, sentence: sentence.slice(0, 1_000), since, deadlineAt }];
 }

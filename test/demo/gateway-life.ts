@@ -1,5 +1,6 @@
-// The story of a gateway: made in the console, installed on a machine of MAAS by `slipway-relay install`, grown to three, used for
-// a cluster, not to be deleted while that stands, and (with --exit) given back whole by `slipway-relay uninstall`.
+// The story of a gateway: made in the console, installed on a machine of MAAS by `slipway-relay install`, upgraded, used for a
+// cluster that was created meanwhile, grown to three, not to be deleted while the cluster stands, and (with --exit) given back
+// whole by `slipway-relay uninstall`.
 import type { ClusterView } from '../../shared/cluster-view.ts';
 import type { GatewayView } from '../../shared/gateway-view.ts';
 import { LAB_USER } from '../lab/lab.ts';
@@ -8,6 +9,7 @@ import { freePort } from '../support/control-plane.ts';
 import { type InstallerRun, type InstallerSettings, runInstaller, writePcgFile } from '../support/gateway-installer.ts';
 import type { Site } from '../support/site.ts';
 import { until } from '../support/until.ts';
+import { upgradeGateway } from './gateway-upgrade.ts';
 import { countOf, type DemoOutcome, type GatewayOutcome } from './outcome.ts';
 import type { Progress } from './progress.ts';
 
@@ -60,6 +62,9 @@ async function playGateway(
   await install({ ...installer, verb: 'install' });
   const installMs = since(startedAt);
 
+  const { cluster: created, ...upgraded } = await upgradeGateway(site, folder, id, progress, () => smallCluster(site));
+  const cluster = await watch(site, created.id, progress, 'running');
+
   progress.say(`resizing gateway ${NAME} to ${GROWN}`);
   const resizedFrom = performance.now();
   await api.resizeGateway(id, GROWN);
@@ -67,7 +72,6 @@ async function playGateway(
   const resizeMs = since(resizedFrom);
   for (const node of nodesOf(grown)) progress.say(`  relay on ${node.name}: ${node.ready ? 'active' : 'away'}`);
 
-  const cluster = await smallCluster(site, progress);
   const refused = await deletionRefused(site, id, progress);
   if (exit) {
     progress.say(`deleting cluster ${cluster.name}`);
@@ -83,9 +87,11 @@ async function playGateway(
   return {
     phase: 'running',
     nodes: nodesOf(grown),
+    upgradedTo: upgraded.upgradedTo,
     resizedTo: grown.machines?.size ?? 0,
     refused,
     installMs,
+    upgradeMs: upgraded.upgradeMs,
     resizeMs,
     wallMs: since(startedAt),
     leftovers: countOf(lab.leftovers(LAB_USER)),
@@ -123,17 +129,16 @@ const nodesOf = (view: GatewayView): GatewayOutcome['nodes'] =>
       role: 'control-plane' as const,
     }));
 
-async function smallCluster(site: Site, progress: Progress): Promise<ClusterView> {
+async function smallCluster(site: Site): Promise<ClusterView> {
   const account = (await site.api.accounts()).items.find(({ name }) => name === NAME);
   if (account === undefined) throw new Error('the installer made no cloud account');
-  const created = await site.api.createCluster({
+  return site.api.createCluster({
     name: 'demo',
     description: 'made by npm run demo, through a gateway of MAAS machines',
     profileId: 'pro_maas',
     accountId: account.id,
     pools: [{ name: 'control-plane', role: 'control-plane', size: 1, allowWorkloads: true }],
   });
-  return watch(site, created.id, progress, 'running');
 }
 
 /** The code of the refusal; null when it was not refused. */

@@ -11,8 +11,8 @@ relay process. Plays a story, shows what it waits for, and stays up until Ctrl-C
 
 Stories
   create                   (default) one cluster: machines, virtual address, Kubernetes, nodes ready
-  gateway                  a gateway's own life: installed on one machine of MAAS from a pcg.yaml, grown to three, a cluster
-                           made through it, a delete refused while that stands; with --exit the cluster goes, then the gateway
+  gateway                  a gateway's own life: installed on one machine of MAAS from a pcg.yaml, upgraded while a cluster
+                           waits in line, grown to three, a delete refused while that stands; with --exit all of it goes
 
 Options
   --control-plane N        create: control-plane machines: 1, 3, 5 or 7 (default 1)

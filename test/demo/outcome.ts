@@ -14,10 +14,13 @@ export type GatewayOutcome = {
   readonly phase: 'running';
   /** Its machines; ready when an active relay is connected from there. */
   readonly nodes: Nodes;
+  /** The release that all its relays run; null when that is not what was asked for. */
+  readonly upgradedTo: string | null;
   readonly resizedTo: number;
   /** The code with which its deletion was refused while a cluster stood. */
   readonly refused: string | null;
   readonly installMs: number;
+  readonly upgradeMs: number;
   readonly resizeMs: number;
   readonly wallMs: number;
   readonly leftovers: number;
@@ -43,7 +46,10 @@ export const countOf = (left: Leftovers): number => left.machines + left.address
 /** 0 only for what runs with all nodes ready, a gateway as its story wants it and, after a deletion, nothing left. */
 export function exitCodeOf(outcome: DemoOutcome, deleted: boolean): number {
   if (outcome.phase !== 'running' || !('nodes' in outcome)) return 1;
-  if ('resizedTo' in outcome && (outcome.resizedTo !== 3 || outcome.refused !== 'GATEWAY_HAS_CLUSTERS')) return 1;
+  if ('resizedTo' in outcome) {
+    const { resizedTo, upgradedTo, refused } = outcome;
+    if (resizedTo !== 3 || upgradedTo === null || refused !== 'GATEWAY_HAS_CLUSTERS') return 1;
+  }
   const ready = outcome.nodes.length > 0 && outcome.nodes.every((node) => node.ready);
   return ready && (!deleted || outcome.leftovers === 0) ? 0 : 1;
 }

@@ -41,6 +41,8 @@ async function exchange({ relay, node }: ApiGateway, version: string): Promise<F
   await next.hello(node, 2, 'boot-2', { relayVersion: version });
   await next.next('welcome');
   expect(await relay.closing()).toBe(CLOSE.SUPERSEDED);
+  const outcome = { ok: true, value: { verb: 'ensure-relay-program', version } } as const;
+  next.send({ type: 'report', commandId: command?.commandId ?? never(), outcome, epoch: null });
   return next;
 }
 

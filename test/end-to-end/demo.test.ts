@@ -8,6 +8,7 @@ import { runProgram } from './run-program.ts';
 const STATE = fileURLToPath(new URL('../../.slipway/demo', import.meta.url));
 const DEMO = 'test/demo/main.ts';
 const RUN_MS_MAX = 170_000;
+const GATEWAY_MS_MAX = 2 * RUN_MS_MAX;
 
 /** As the issue words it; nothing more, nothing less. */
 const Outcome = z.strictObject({
@@ -21,6 +22,18 @@ const Outcome = z.strictObject({
   leftovers: z.literal(0),
 });
 
+/** Of the story `gateway`. */
+const GatewayOutcome = z.strictObject({
+  phase: z.literal('running'),
+  nodes: Outcome.shape.nodes.length(3),
+  upgradedTo: z.literal('0.2.0'),
+  resizedTo: z.literal(3),
+  refused: z.literal('GATEWAY_HAS_CLUSTERS'),
+  ...{ installMs: z.number().positive(), upgradeMs: z.number().positive(), resizeMs: z.number().positive() },
+  wallMs: z.number().positive(),
+  leftovers: z.literal(0),
+});
+
 const stateFolders = (): string[] => (existsSync(STATE) ? readdirSync(STATE) : []);
 const cloudInitSkip =
   process.env.SLIPWAY_ROOT_TESTS === '1'
@@ -30,40 +43,48 @@ const cloudInitSkip =
       : 'SLIPWAY_ROOT_TESTS is not 1';
 if (cloudInitSkip !== undefined) console.warn(`SKIPPED: the demo with real cloud-init: ${cloudInitSkip}`);
 
-async function judged(args: readonly string[]): Promise<z.infer<typeof Outcome>> {
+async function judged<T>(schema: z.ZodType<T>, args: readonly string[]): Promise<T> {
   const before = new Set(stateFolders());
-  const demo = runProgram([DEMO, '--exit', '--json', ...args]);
+  const demo = runProgram([DEMO, ...args, '--exit', '--json']);
   const code = await demo.ended;
   if (code !== 0) throw new Error(`exit ${code}: ${demo.stdout()}\n${demo.stderr().slice(-4_000)}`);
   const lines = demo.stdout().split('\n');
   expect(lines).toHaveLength(2);
   expect(lines[1]).toBe('');
-  const outcome = Outcome.parse(JSON.parse(lines[0] ?? ''));
-  expect(outcome.overheadMs).toBe(outcome.wallMs - outcome.machineMs);
+  const outcome = schema.parse(JSON.parse(lines[0] ?? ''));
   await demo.allGone();
   expect(stateFolders().filter((name) => !before.has(name))).toEqual([]);
   return outcome;
 }
 
-const rolesOf = ({ nodes }: z.infer<typeof Outcome>): string[] => nodes.map(({ role }) => role).sort();
+/** Of the story `create`, sorted. */
+async function rolesOf(args: readonly string[]): Promise<string[]> {
+  const { nodes, overheadMs, wallMs, machineMs } = await judged(Outcome, args);
+  expect(overheadMs).toBe(wallMs - machineMs);
+  return nodes.map(({ role }) => role).sort();
+}
 
 describe('the demo', () => {
   test('with --exit --json prints one line of JSON, ends with 0 and leaves nothing', {
     timeout: RUN_MS_MAX,
   }, async () => {
-    expect(rolesOf(await judged([]))).toEqual(['control-plane', 'worker', 'worker']);
+    expect(await rolesOf([])).toEqual(['control-plane', 'worker', 'worker']);
   });
 
   test('with three control planes and four workers', { timeout: RUN_MS_MAX }, async () => {
-    const roles = rolesOf(await judged(['--control-plane', '3', '--workers', '4']));
+    const roles = await rolesOf(['--control-plane', '3', '--workers', '4']);
     expect(roles).toEqual([...Array(3).fill('control-plane'), ...Array(4).fill('worker')]);
+  });
+
+  test('of a gateway shows its whole life, and leaves nothing', { timeout: GATEWAY_MS_MAX }, async () => {
+    await judged(GatewayOutcome, ['gateway']);
   });
 
   test.skipIf(cloudInitSkip !== undefined)(
     'with real cloud-init on its machines',
     { timeout: RUN_MS_MAX },
     async () => {
-      expect(rolesOf(await judged(['--driver', 'cloud-init']))).toEqual(['control-plane', 'worker', 'worker']);
+      expect(await rolesOf(['--driver', 'cloud-init'])).toEqual(['control-plane', 'worker', 'worker']);
     },
   );
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { GatewayView } from '../../shared/gateway-view.ts';
 import { freePort } from '../support/control-plane.ts';
 import { type InstallerRun, type PcgWishes, runInstaller, writePcgFile } from '../support/gateway-installer.ts';
-import { type Site, type SiteOptions, startSite } from '../support/site.ts';
+import { type Site, startSite } from '../support/site.ts';
 import { until } from '../support/until.ts';
 import { inventoryOf, keepIn, SHORT_WAITS, tempStateDir } from './scene.ts';
 
@@ -36,7 +36,7 @@ export type Pcg = {
   finish(verb: 'install' | 'uninstall'): Promise<readonly string[]>;
 };
 
-export async function openGatewayScene(machines: number, worker?: SiteOptions['worker']): Promise<GatewayScene> {
+export async function openGatewayScene(machines: number): Promise<GatewayScene> {
   const stateDir = tempStateDir();
   const log: string[] = [];
   const keep = keepIn(log);
@@ -45,7 +45,6 @@ export async function openGatewayScene(machines: number, worker?: SiteOptions['w
     const inventory = inventoryOf({ machines });
     const site = await startSite({
       ...{ stateDir, inventory, driver: 'simulated', address: '127.0.0.1', waits: SHORT_WAITS },
-      ...(worker === undefined ? {} : { worker }),
       log: keep,
     });
     const pcgAt: GatewayScene['pcgAt'] = async (file, environment) => {

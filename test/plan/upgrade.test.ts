@@ -1,9 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { availableUpgrade, oldestVersion, upgradeRefusal } from '../../functions/plan/upgrade-offer.ts';
 import { ended, type NodeFacts, type UpgradeState } from '../../functions/plan/upgrade-state.ts';
+import { refusedByMachines } from '../../functions/plan/upgrade-step.ts';
 import { upgradeWaits } from '../../functions/plan/upgrade-view.ts';
 import type { CommandOutcome } from '../../shared/command.ts';
-import { SHORTAGE_DEADLINE_MS, UPGRADE_NODE_DEADLINE_MS, UPGRADE_WINDOW_AHEAD_MS_MAX } from '../../shared/limits.ts';
+import {
+  SHORTAGE_DEADLINE_MS,
+  UPGRADE_HEARTBEAT_MS,
+  UPGRADE_NODE_DEADLINE_MS,
+  UPGRADE_TRIAL_MS,
+  UPGRADE_WINDOW_AHEAD_MS_MAX,
+} from '../../shared/limits.ts';
+import { apiFailure } from '../../shared/problem.ts';
 import { MACHINES, MANIFEST, MINUTE, node, Scene, START } from './upgrade-scene.ts';
 
 const OK: CommandOutcome = { ok: true, value: { verb: 'ensure-relay-program', version: '0.2.0' } };
@@ -42,15 +50,38 @@ describe('the relays of an upgrade', () => {
     expect(scene.step().action).toMatchObject({ nodeId: 'nod_b' });
   });
 
-  test('[U2] [UP3] the hello of the new version ends a turn, also when no outcome ever comes', () => {
-    const scene = new Scene([node('a', { leader: true })]);
+  test('[U2] [U5] [UP3] the hello of the new version ends no turn: what is still watched may be rolled back', () => {
+    const scene = new Scene([node('a', { leader: true }), node('b')]);
     scene.step();
-    scene.see('a', { connected: false, leader: false });
-    scene.now += MINUTE;
-    expect(scene.step().state.stage).toBe('relays');
+    scene.see('b', { connected: false });
+    expect(scene.step().action).toMatchObject({ nodeId: 'nod_b' });
     expect(scene.sentence).toContain('not connected now');
-    scene.see('a', { connected: true, version: '0.2.0' });
-    expect(scene.step().state.stage).toBe('done');
+    scene.see('b', { connected: true, version: '0.2.0' });
+    expect(scene.step().action).toMatchObject({ nodeId: 'nod_b', attempt: 1 });
+    expect(scene.sentence).toContain('may still be rolled back');
+    scene.see('b', { version: '0.1.0' });
+    expect(scene.step().state.stage).toBe('relays');
+    scene.see('b', { version: '0.2.0' });
+    scene.settle('b', OK);
+    expect(scene.step().action).toMatchObject({ nodeId: 'nod_a' });
+  });
+
+  test('[UP3] something newer in a hello ends a turn; so does the version of who never answered, after 20 minutes', () => {
+    const newer = new Scene([node('a', { leader: true })]);
+    newer.step();
+    newer.see('a', { version: '0.3.0' });
+    expect(newer.step().state.stage).toBe('done');
+    const mute = new Scene([node('a', { leader: true })]);
+    mute.step();
+    mute.see('a', { version: '0.2.0' });
+    mute.now += UPGRADE_NODE_DEADLINE_MS - 1;
+    expect(mute.step().state.stage).toBe('relays');
+    mute.now += 1;
+    expect(mute.step().state.stage).toBe('done');
+  });
+
+  test('[UP3] a turn has the time for a fetch, a trial and two watches of heartbeats', () => {
+    expect(UPGRADE_NODE_DEADLINE_MS).toBeGreaterThan(UPGRADE_TRIAL_MS + 2 * UPGRADE_HEARTBEAT_MS + 10 * MINUTE);
   });
 
   test.each([['RELEASE_UNTRUSTED'], ['RELEASE_ROLLED_BACK'], ['DEADLINE_PASSED']] as const)(
@@ -102,6 +133,7 @@ describe('the relays of an upgrade', () => {
     const late = new Scene([node('a', { leader: true })]);
     late.step();
     late.see('a', { version: '0.2.0' });
+    late.settle('a', OK);
     expect(late.step().state.stage).toBe('done');
     late.settle('a', failed('RELEASE_ROLLED_BACK'));
     expect(late.state).toMatchObject({ stage: 'failed', failure: { code: 'RELEASE_ROLLED_BACK' } });
@@ -171,6 +203,20 @@ describe('the machines of an upgrade', () => {
     expect(upgradeWaits(scene.state, scene.facts, scene.now).map(({ code }) => code)).toEqual(['machines', 'shortage']);
     scene.machines = { phase: 'running', waitingOn: [] };
     expect(scene.step().state.stage).toBe('done');
+  });
+
+  test('[UP7] an order that is refused is asked again while its machines do not serve, and is the end otherwise', () => {
+    const scene = aScene();
+    scene.step();
+    expect(refusedByMachines(scene.state, apiFailure('GATEWAY_NOT_HEALTHY'), scene.now)).toBe(scene.state);
+    const skew = apiFailure('KUBERNETES_SKEW', 'Its machines run v1.34.0; v1.36.0 was asked for.');
+    const failed = refusedByMachines(scene.state, skew, scene.now);
+    expect(failed).toMatchObject({ stage: 'failed', endedAt: scene.now, failure: { code: 'KUBERNETES_SKEW' } });
+    expect(failed.failure?.message).toMatch(
+      /^The relays run the release.*v1\.36\.0 was asked for\)\. Upgrade to .*ahead\.$/,
+    );
+    const gone = refusedByMachines(scene.state, apiFailure('NOT_FOUND'), scene.now);
+    expect(gone.failure).toMatchObject({ code: 'MACHINES_GONE' });
   });
 
   test('[UP7] a gateway without machines is done after its relays', () => {

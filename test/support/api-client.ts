@@ -5,6 +5,7 @@ import type { ClusterSpecInput } from '../../shared/cluster-spec.ts';
 import { ClusterSummary, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import { AccountView, GatewayView } from '../../shared/gateway-view.ts';
 import { Problem } from '../../shared/problem.ts';
+import type { UpgradeRequest } from '../../shared/release.ts';
 
 export class ApiProblem extends Error {
   readonly problem: Problem;
@@ -35,6 +36,9 @@ export function apiClient(url: string, apiKey: string) {
     resizeGateway: (id: string, size: number) => call(GatewayView, 'PATCH', `/gateways/${id}`, { size }),
     /** Null when it is gone at once; else how it is while its machines are given back. */
     deleteGateway: (id: string, query = '') => call(GatewayView.nullable(), 'DELETE', `/gateways/${id}${query}`),
+    upgradeGateway: (id: string, request: UpgradeRequest = {}) =>
+      call(GatewayView, 'POST', `/gateways/${id}/upgrade`, request),
+    gatewayTimeline: (id: string) => call(Timeline, 'GET', `/gateways/${id}/timeline?limit=200`),
     accounts: () => call(AccountList, 'GET', '/cloud-accounts'),
     createAccount: (account: { name: string; gatewayId: string; endpoint: string; apiKey: string }) =>
       call(AccountView, 'POST', '/cloud-accounts', account),

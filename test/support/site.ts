@@ -8,7 +8,7 @@ import { type Lab, startLab } from '../lab/lab.ts';
 import { loadDriver } from '../lab/load-driver.ts';
 import type { LabDelay } from '../lab/machine-driver.ts';
 import { type ApiClient, apiClient } from './api-client.ts';
-import { type ControlPlane, type ControlPlaneOptions, freePort, startControlPlane } from './control-plane.ts';
+import { type ControlPlane, freePort, startControlPlane } from './control-plane.ts';
 
 export type SiteOptions = {
   readonly stateDir: string;
@@ -19,8 +19,6 @@ export type SiteOptions = {
   readonly address: string;
   readonly port?: number;
   readonly waits?: Partial<EdgeWaits>;
-  /** Another Worker than the product's, see ControlPlaneOptions. */
-  readonly worker?: ControlPlaneOptions['worker'];
   log(line: string): void;
 };
 
@@ -42,7 +40,6 @@ export async function startSite(options: SiteOptions): Promise<Site> {
     port: options.port ?? (await freePort()),
     log: (line: string) => options.log(`edge: ${line}`),
     ...(options.waits === undefined ? {} : { waits: options.waits }),
-    ...(options.worker === undefined ? {} : { worker: options.worker }),
   };
   let controlPlane = await startControlPlane(controlPlaneOptions);
   let lab: Lab | null = null;

@@ -17,6 +17,8 @@ const FILES = '/var/lib/slipway/relay';
 const ENROLMENT_PORT = 8_443;
 const INSTALL_MS_MAX = 60_000;
 const OUTPUT_BYTES_MAX = 1_048_576;
+/** A lab has no two minutes of heartbeats for each new program; a loaded one takes seconds to start a process. */
+const UPGRADE_WAITS = { heartbeatMs: 5_000, trialMs: 30_000 };
 /** systemd waits 5 s by the unit of the product; a lab's day is shorter. */
 const RESTART_MS = 1_000;
 
@@ -69,7 +71,11 @@ export function machineRelay(machine: BootingMachine, power: AbortSignal, log: (
  * address only; what it advertises is what its document's settings say.
  */
 function environmentOf({ address }: BootingMachine): Record<string, string> {
-  return { PATH: process.env.PATH ?? '', SLIPWAY_ENROLMENT_LISTEN: `${address}:${ENROLMENT_PORT}` };
+  return {
+    PATH: process.env.PATH ?? '',
+    SLIPWAY_ENROLMENT_LISTEN: `${address}:${ENROLMENT_PORT}`,
+    SLIPWAY_UPGRADE_WAITS: JSON.stringify(UPGRADE_WAITS),
+  };
 }
 
 /** The command that runs the program, or how the step ends without it. The script says from where and what it must be. */
