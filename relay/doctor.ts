@@ -12,7 +12,7 @@ import { isStored } from './adapters/this-program.ts';
 import type { Config } from './config.ts';
 import { chooseAdvertised } from './enrolment/advertise.ts';
 import { keptCertificate } from './enrolment/endpoint-certificate.ts';
-import { GATEWAY_KEY_FILE, openGatewayKey } from './gateway-key.ts';
+import { GATEWAY_KEY_FILE, openGatewayKey, RECOVERY_HOLDER } from './gateway-key.ts';
 import { IDENTITY_FILE, type Identity, readIdentity } from './identity.ts';
 import { JOURNAL_FILE } from './journal.ts';
 import { decodeJournal, type JournalReading } from './journal-record.ts';
@@ -130,7 +130,7 @@ async function checkGatewayKey(disk: Disk, identity: Identity): Promise<Check> {
   }
   const given = key.value.holders.map(({ nodeId, fingerprint, by, at }) => {
     const pairs = (fingerprint.match(/../g) ?? []).join(':');
-    return `; given to ${nodeId} by ${by} at ${new Date(at).toISOString()}, key ${pairs}`;
+    return `; given to ${nodeId === RECOVERY_HOLDER ? 'the recovery key' : nodeId} by ${by} at ${new Date(at).toISOString()}, key ${pairs}`;
   });
   return pass('gateway key', `held here${given.join('')}`);
 }

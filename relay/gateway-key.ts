@@ -2,14 +2,13 @@
 // (enrolment authority), and which nodes it was given to. The first node makes it before it pairs; a further one gets it
 // wrapped from a node that has it (N1-N4). Kept 0600, never in the clear anywhere else.
 import { z } from 'zod';
-import { type WrappedGatewayKey, wrapContext } from '../shared/gateway-key.ts';
 import { EpochMs, RelayNodeId } from '../shared/ids.ts';
 import { err, ok, type Result } from '../shared/result.ts';
 import { type SealedSecret, sealContext } from '../shared/sealed-secret.ts';
 import { KeyAndCertificate } from './bootstrap/certificate-authority.ts';
 import { formerAuthority } from './enrolment/endpoint-certificate.ts';
 import { parseOwnFile } from './enrolment/own-file.ts';
-import { SealingJwk } from './hpke.ts';
+import { type Box, type Context, SealingJwk } from './hpke.ts';
 import { KEY_CRAFT, type KeyCraft } from './key-craft.ts';
 import type { Disk, DiskFailure } from './ports.ts';
 import { type About, keepSecret, type Owner, readKeys, type VaultFailure } from './vault.ts';
@@ -23,7 +22,10 @@ const ENROLMENT_KEY_BYTES = 32;
 /** A gateway has up to three nodes; the list also remembers those that went. */
 const HOLDERS_MAX = 100;
 
-/** A node that this key was given to. */
+/** How the recovery key stands among the holders: a list that relays of before take too. No node is called so. */
+export const RECOVERY_HOLDER = RelayNodeId.parse('nod_recovery');
+
+/** A node, or the recovery key, that this key was given to. */
 const Holder = z.strictObject({
   nodeId: RelayNodeId,
   /** SHA-256 of its identity key, hex. */
@@ -51,12 +53,8 @@ export type GatewayKey = {
   readonly holders: readonly Holder[];
   readonly open: (sealed: SealedSecret, owner: Owner) => Promise<Result<Uint8Array, 'unreadable'>>;
   readonly seal: (plain: Uint8Array, owner: Owner, about: About) => Promise<SealedSecret>;
-  /** A copy of the key that lists `holder` too, and that copy in a bundle for it. */
-  readonly shareWith: (
-    holder: Holder,
-    owner: Owner,
-    keyVersion: number,
-  ) => Promise<{ readonly file: Uint8Array; readonly wrapped: WrappedGatewayKey }>;
+  /** A copy of the key that lists `holder` too, and that copy in a box for it. Throws when its key is none. */
+  readonly shareWith: (holder: Holder, context: Context) => Promise<{ readonly file: Uint8Array; readonly box: Box }>;
 };
 
 /** Null when this node holds none. `damaged`: it is never overwritten, since the gateway's secrets hang on it. */
@@ -142,7 +140,7 @@ async function write(disk: Disk, content: Content, craft: KeyCraft): Promise<Res
 }
 
 /** Null when it is in another form. */
-async function parseGatewayKey(bytes: Uint8Array, craft: KeyCraft): Promise<GatewayKey | null> {
+export async function parseGatewayKey(bytes: Uint8Array, craft: KeyCraft = KEY_CRAFT): Promise<GatewayKey | null> {
   const content = parseOwnFile(Content, bytes);
   return content === null ? null : keyOf(content, craft);
 }
@@ -160,16 +158,10 @@ async function keyOf(content: Content, craft: KeyCraft): Promise<GatewayKey> {
       const box = await craft.sealTo(sealing.x, plain, sealContext(owner.scope, owner.gatewayId, about));
       return { v: 1, ...about, ...box };
     },
-    shareWith: async (holder, owner, keyVersion) => {
-      const { nodeId, keyAgreementKey } = holder;
-      const others = holders.filter((one) => one.nodeId !== nodeId).slice(1 - HOLDERS_MAX);
+    shareWith: async (holder, context) => {
+      const others = holders.filter((one) => one.nodeId !== holder.nodeId).slice(1 - HOLDERS_MAX);
       const file = bytesOf({ ...content, holders: [...others, holder] });
-      const box = await craft.sealTo(
-        keyAgreementKey,
-        file,
-        wrapContext(owner.scope, owner.gatewayId, { nodeId, keyVersion }),
-      );
-      return { file, wrapped: { v: 1, nodeId, keyVersion, ...box } };
+      return { file, box: await craft.sealTo(holder.keyAgreementKey, file, context) };
     },
   };
 }

@@ -9,6 +9,7 @@ Commands:
   uninstall    delete a gateway and give its machines back to MAAS
   pair         turn this host into a node of a gateway, with the one-time code the console shows
   run          serve: keep the tunnel, carry out commands, let machines enrol
+  recover      put the key of a gateway whose relays are all lost into an unpaired folder, by its recovery key
   doctor       check everything this relay needs, and say what to do about what is missing
   version      print the version, and which one \`run\` starts when that is another
 
@@ -65,6 +66,19 @@ fails. Changes nothing; may run beside a relay that serves.
   --json   print the checks as one line of JSON
 
 Exit status: 0 all well; 1 a check failed; 2 wrong use.
+`;
+
+export const RECOVER_HELP = `Usage: slipway-relay recover --bundle FILE --key FILE [--json]
+
+Opens a gateway's recovery bundle and writes gateway-key.json into a state folder that is not paired yet: the relay that
+pairs from there, with a new pairing code of that gateway, holds the gateway's key from the start. Safe to repeat.
+Asks nobody, so it needs no network.
+
+  --bundle FILE   what GET /v1/gateways/{id}/recovery-bundle answered
+  --key FILE      the private half of the recovery key, X25519 in PEM (PKCS#8); refused if others may read the file
+  --json          print the result as one line of JSON
+
+Exit status: 0 recovered; 1 not, the reason and what to do are printed; 2 wrong use.
 `;
 
 export const INSTALL_HELP = `Usage: slipway-relay install -o true [--out DIR] [flags]

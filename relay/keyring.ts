@@ -1,12 +1,15 @@
 // The gateway's key while the relay runs: it may come later than the relay starts, and be given on to further nodes. What is
 // answered is on disk first.
 import type { BodyOf } from '../shared/command.ts';
-import type { WrappedGatewayKey } from '../shared/gateway-key.ts';
+import { type WrappedGatewayKey, wrapContext } from '../shared/gateway-key.ts';
 import type { RelayNodeId } from '../shared/ids.ts';
+import { type RecoveryCopy, recoveryContext } from '../shared/recovery.ts';
 import { err, ok, type Result } from '../shared/result.ts';
-import { type GatewayKey, replaceGatewayKey } from './gateway-key.ts';
+import { type GatewayKey, type Holder, RECOVERY_HOLDER, replaceGatewayKey } from './gateway-key.ts';
+import type { Box, Context } from './hpke.ts';
 import type { KeyCraft } from './key-craft.ts';
 import type { Log } from './log.ts';
+import { fingerprintOf } from './pair.ts';
 import type { Clock, Disk } from './ports.ts';
 import type { Owner, Vault } from './vault.ts';
 
@@ -18,6 +21,11 @@ export type Keyring = {
   readonly held: () => GatewayKey | null;
   /** N3: a bundle for another node. It is entered as a holder before the bundle is answered. May be repeated. */
   readonly wrap: (order: BodyOf<'ensure-node-key'>, owner: Owner) => Promise<Result<WrappedGatewayKey, KeyringFailure>>;
+  /** N9: a copy for the recovery key, which is entered as a holder first too. May be repeated. */
+  readonly recoveryCopy: (
+    order: BodyOf<'ensure-recovery-bundle'>,
+    owner: Owner,
+  ) => Promise<Result<RecoveryCopy, KeyringFailure>>;
   /** N4: takes the key out of a bundle for this node, which must be `sealingKey`'s. May be repeated. */
   readonly adopt: (bundle: BodyOf<'ensure-gateway-key'>, owner: Owner) => Promise<Result<GatewayKey, KeyringFailure>>;
   /** Calls back whenever another key is held. */
@@ -52,23 +60,36 @@ export function createKeyring({ disk, vault, nodeId, held: first, clock, log, cr
     held = key;
     if (isOther) for (const listener of listeners) listener(key);
   };
+  /** The recipient is on disk as a holder before its box is answered. */
+  const give = async (to: Omit<Holder, 'by' | 'at'>, context: Context): Promise<Result<Box, KeyringFailure>> => {
+    if (held === null) return err({ code: 'not-held' });
+    const before = held.holders.find((one) => one.nodeId === to.nodeId);
+    const isKnown = before?.keyAgreementKey === to.keyAgreementKey && before.fingerprint === to.fingerprint;
+    const holder = isKnown ? before : { ...to, by: nodeId, at: clock.now() };
+    const { file, box } = await held.shareWith(holder, context);
+    const written = await replaceGatewayKey(disk, file, held, craft);
+    if (!written.ok) return err({ code: 'disk', detail: written.error.detail });
+    if (written.value !== null) take(written.value);
+    if (!isKnown) log.info('gateway-key-shared', { node: to.nodeId, fingerprint: to.fingerprint });
+    return ok(box);
+  };
 
   return {
     held: () => held,
-    wrap: (order, owner) =>
+    wrap: ({ nodeId: to, keyAgreementKey, identityFingerprint, keyVersion }, owner) =>
       inTurn(async () => {
-        if (held === null) return err({ code: 'not-held' });
-        const { keyAgreementKey, identityFingerprint: fingerprint, keyVersion } = order;
-        const before = held.holders.find((one) => one.nodeId === order.nodeId);
-        const isKnown = before?.keyAgreementKey === keyAgreementKey && before.fingerprint === fingerprint;
-        const at = isKnown ? before.at : clock.now();
-        const holder = { nodeId: order.nodeId, fingerprint, keyAgreementKey, by: nodeId, at };
-        const { file, wrapped } = await held.shareWith(isKnown ? before : holder, owner, keyVersion);
-        const written = await replaceGatewayKey(disk, file, held, craft);
-        if (!written.ok) return err({ code: 'disk', detail: written.error.detail });
-        if (written.value !== null) take(written.value);
-        if (!isKnown) log.info('gateway-key-shared', { node: order.nodeId, fingerprint });
-        return ok(wrapped);
+        const named = { nodeId: to, keyVersion };
+        const recipient = { nodeId: to, keyAgreementKey, fingerprint: identityFingerprint };
+        const box = await give(recipient, wrapContext(owner.scope, owner.gatewayId, named));
+        return box.ok ? ok({ v: 1, ...named, ...box.value }) : box;
+      }),
+    recoveryCopy: ({ recoveryKey, keyVersion }, owner) =>
+      inTurn(async () => {
+        const named = { recoveryKey, keyVersion };
+        const fingerprint = (await fingerprintOf(recoveryKey)).replaceAll(':', '');
+        const recipient = { nodeId: RECOVERY_HOLDER, keyAgreementKey: recoveryKey, fingerprint };
+        const box = await give(recipient, recoveryContext({ ...owner, ...named }));
+        return box.ok ? ok({ v: 1, ...named, ...box.value }) : box;
       }),
     adopt: ({ wrapped, sealingKey }, owner) =>
       inTurn(async () => {

@@ -7,13 +7,16 @@ import { openDisk } from './adapters/node-disk.ts';
 import { wallClock } from './adapters/node-ports.ts';
 import { createPostJson } from './adapters/post-json.ts';
 import { readPairingCodeInput } from './adapters/read-pairing-code.ts';
+import { readSecretFile } from './adapters/secret-file.ts';
+import { readTextFile } from './adapters/text-file.ts';
 import type { ConfigProblem } from './config.ts';
 import { diagnose, printChecks } from './doctor.ts';
-import { DOCTOR_HELP, HELP, PAIR_HELP, RUN_HELP } from './help.ts';
+import { DOCTOR_HELP, HELP, PAIR_HELP, RECOVER_HELP, RUN_HELP } from './help.ts';
 import { isInstallFlag } from './install/arguments.ts';
 import { reasonOf } from './log.ts';
 import { pair } from './pair.ts';
 import { acceptedLine } from './program/describe-programs.ts';
+import { recover } from './recover.ts';
 import { run } from './run.ts';
 import { RELAY_VERSION, versionLine } from './version.ts';
 
@@ -27,6 +30,8 @@ const OPTIONS = {
   replace: { type: 'boolean', default: false },
   'salvage-journal': { type: 'boolean', default: false },
   trial: { type: 'boolean', default: false },
+  bundle: { type: 'string' },
+  key: { type: 'string' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
   version: { type: 'boolean', default: false },
@@ -36,11 +41,17 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   pair: ['console', 'replace', 'json'],
   run: ['salvage-journal', 'trial'],
   doctor: ['json'],
+  recover: ['bundle', 'key', 'json'],
   version: [],
 };
 const WAITS_FOR_KEY =
   'The gateway has its key already: this node is given it by one that holds it, once both are running.\n';
-const HELP_OF: Readonly<Record<string, string>> = { pair: PAIR_HELP, run: RUN_HELP, doctor: DOCTOR_HELP };
+const HELP_OF: Readonly<Record<string, string>> = {
+  pair: PAIR_HELP,
+  run: RUN_HELP,
+  doctor: DOCTOR_HELP,
+  recover: RECOVER_HELP,
+};
 
 type Values = ReturnType<typeof parse>['values'];
 const parse = (args: string[]) => parseArgs({ args, options: OPTIONS, allowPositionals: true, strict: true });
@@ -95,6 +106,8 @@ async function perform(command: string, values: Values): Promise<number> {
   switch (command) {
     case 'pair':
       return pairHere(await readPairingCodeInput(), values, loaded.value);
+    case 'recover':
+      return recoverHere(values, loaded.value);
     case 'doctor': {
       const checks = await diagnose(loaded.value);
       print(values.json ? `${JSON.stringify({ checks })}\n` : printChecks(checks));
@@ -136,6 +149,25 @@ async function pairHere(code: string, values: Values, { config, ca }: Parameters
   return print(
     `${already ? 'Paired already' : 'Paired'}: gateway ${identity.gatewayName} (${identity.gatewayId}), node ${identity.nodeId}\n` +
       `Key fingerprint: ${keyFingerprint}\n${holdsKey ? '' : WAITS_FOR_KEY}Next: slipway-relay run\n`,
+  );
+}
+
+async function recoverHere({ bundle, key, json }: Values, { config }: Parameters<typeof run>[0]): Promise<number> {
+  if (bundle === undefined || key === undefined) return misused('recover takes --bundle FILE and --key FILE');
+  const sealed = await readTextFile(bundle);
+  if (!sealed.ok) return refused(sealed.error, 'Correct the path of --bundle.', json);
+  const pem = await readSecretFile(key);
+  if (!pem.ok) return refused(pem.error, 'Correct --key, or the permissions of that file.', json);
+  const disk = await openDisk(config.stateDir);
+  if (!disk.ok) return refused(disk.error.detail, 'Make the state folder writable, or set SLIPWAY_STATE_DIR.', json);
+  const recovered = await recover(sealed.value, pem.value, disk.value);
+  if (!recovered.ok) return refused(recovered.error.message, recovered.error.todo, json);
+  const { gatewayId, keyVersion } = recovered.value.bundle;
+  const { sealingKey, already } = recovered.value;
+  if (json) return print(`${JSON.stringify({ gatewayId, keyVersion, sealingKey, already })}\n`);
+  return print(
+    `${already ? 'Recovered already' : 'Recovered'}: the key of gateway ${gatewayId}, version ${keyVersion}, is in ${config.stateDir}\n` +
+      `Its public half: ${sealingKey}\nNext: slipway-relay pair, with a new pairing code of that gateway\n`,
   );
 }
 

@@ -13,6 +13,7 @@ import { CANDIDATES_MAX } from './limits.ts';
 import { MaasFailure } from './maas-failure.ts';
 import { MachineFacts, MachineRequirements } from './machine.ts';
 import { CHECKED_ACCOUNTS_MAX, NODE_CHECKS_MAX, NodeCheck } from './node-check.ts';
+import { RecoveryCopy } from './recovery.ts';
 import { ReleaseVersion, SignedRelease } from './release.ts';
 import { SealedSecret } from './sealed-secret.ts';
 
@@ -127,6 +128,8 @@ export const CommandBody = z.discriminatedUnion('verb', [
    * again, which says so. The old one settles it when it took the place of the new one again.
    */
   tagged('ensure-relay-program', { release: SignedRelease }),
+  /** Seals a copy of the gateway's key to its recovery key; run by a node that holds it (N9). */
+  tagged('ensure-recovery-bundle', { recoveryKey: AgreementKey, keyVersion: z.int().min(1) }),
 ]);
 export type CommandBody = z.infer<typeof CommandBody>;
 export type Verb = CommandBody['verb'];
@@ -175,6 +178,7 @@ const NO_MUTATIONS: ReadonlySet<Verb> = new Set<Verb>([
   'ensure-node-key',
   'ensure-gateway-key',
   'ensure-relay-program',
+  'ensure-recovery-bundle',
 ]);
 
 /** Verbs that change MAAS or Kubernetes: they need the lease, and their outcome is journalled before it is told. */
@@ -207,6 +211,7 @@ export const CommandResult = z.discriminatedUnion('verb', [
   /** The public half of what the node holds now. */
   tagged('ensure-gateway-key', { sealingKey: AgreementKey }),
   tagged('ensure-relay-program', { version: ReleaseVersion }),
+  tagged('ensure-recovery-bundle', { copy: RecoveryCopy }),
 ]);
 export type CommandResult = z.infer<typeof CommandResult>;
 

@@ -2,10 +2,11 @@
 import { z } from 'zod';
 import { Claim } from './claim.ts';
 import { ClusterPhase, Condition, MachineView, WaitingOnView } from './cluster-view.ts';
-import { NodeState } from './gateway-key.ts';
+import { AgreementKey, NodeState } from './gateway-key.ts';
 import { AccountId, ClusterId, EpochMs, GatewayId, ProjectId, RelayNodeId, SystemId } from './ids.ts';
 import { GatewaySize } from './installation.ts';
 import { AccountSharing } from './project.ts';
+import { RecoveryView } from './recovery.ts';
 import { AvailableUpgrade, GatewayUpgradeView } from './release.ts';
 
 export const GatewayName = z
@@ -13,7 +14,12 @@ export const GatewayName = z
   .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'use lower-case letters, digits and hyphens')
   .max(63);
 
-export const GatewayCreate = z.strictObject({ name: GatewayName, type: z.literal('maas').default('maas') });
+export const GatewayCreate = z.strictObject({
+  name: GatewayName,
+  type: z.literal('maas').default('maas'),
+  /** Raw X25519 public key, base64url: a second recipient of the gateway's key. Whoever has its private half can open all. */
+  recoveryKey: AgreementKey.optional(),
+});
 
 /** unpaired: no relay yet. Computed from the tunnel at the moment of asking, never from the last write. */
 export const GatewayPhase = z.enum(['unpaired', 'connected', 'disconnected', 'deleting', 'deleted']);
@@ -77,6 +83,8 @@ export const GatewayView = z.strictObject({
   nodes: z.array(RelayNodeView),
   /** Raw X25519 public key, base64url; null until paired. Secrets are sealed to it. */
   sealingKey: z.string().nullable(),
+  /** Null until a bundle for the recovery key is there: `GET /v1/gateways/{id}/recovery-bundle`. */
+  recovery: RecoveryView.nullable(),
   outstandingCommands: z.int(),
   /** The machines that carry it; null for a gateway on a host of its own. */
   machines: GatewayCluster.nullable(),

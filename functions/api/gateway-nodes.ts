@@ -1,8 +1,10 @@
-// The relay nodes of a gateway, as far as people decide about them: one is removed, or the key they shared is given up.
+// The relay nodes of a gateway, as far as people decide about them: one is removed, or the key they share is given up, or kept
+// elsewhere in case all are lost.
 import { z } from 'zod';
 import { GatewayView } from '../../shared/gateway-view.ts';
 import { GatewayId, RelayNodeId } from '../../shared/ids.ts';
 import { apiFailure } from '../../shared/problem.ts';
+import { RecoveryBundle } from '../../shared/recovery.ts';
 import { err, ok } from '../../shared/result.ts';
 import { gatewayOf } from '../env.ts';
 import { findGateway } from '../store/gateways.ts';
@@ -59,5 +61,26 @@ export const resetGatewayKey = defineRoute(
     const view = await callObject(() => gatewayOf(env, row.scope, row.id).view());
     if (!view.ok) return view;
     return view.value === null ? err(apiFailure('NOT_FOUND')) : ok({ status: 200, body: view.value });
+  },
+);
+
+export const getRecoveryBundle = defineRoute(
+  {
+    method: 'GET',
+    path: '/v1/gateways/{gatewayId}/recovery-bundle',
+    summary:
+      'The gateway’s key, sealed to the recovery key it was created with: `slipway-relay recover` opens it. NOT_FOUND says why there is none',
+    roles: TENANT_ADMINS,
+    params: z.strictObject({ gatewayId: GatewayId }),
+    query: Nothing,
+    body: Nothing,
+    answers: { 200: RecoveryBundle },
+    problems: ['UNAVAILABLE'],
+  },
+  async ({ env, catalogue, principal, params }) => {
+    const row = await findGateway(catalogue, principal.scope, params.gatewayId);
+    if (row === null) return err(apiFailure('NOT_FOUND'));
+    const bundle = await askObject(() => gatewayOf(env, row.scope, row.id).recoveryBundle());
+    return bundle.ok ? ok({ status: 200, body: bundle.value }) : bundle;
   },
 );

@@ -8,6 +8,7 @@ import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
 import { type Env, gatewayOf } from '../env.ts';
+import { isRecipient } from '../seal-secret.ts';
 import { commandSigner } from '../sign-command.ts';
 import {
   addGateway,
@@ -20,6 +21,7 @@ import {
 import { tellNewGateway } from '../tell-release.ts';
 import { askObject, callObject } from './call-object.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
+import { fieldFailure } from './parse-failure.ts';
 import { PROJECT_ADMINS, READERS } from './roles.ts';
 import { defineRoute, Nothing } from './route.ts';
 import { sha256 } from './sha256.ts';
@@ -45,11 +47,13 @@ export const createGateway = defineRoute(
     problems: ['GATEWAY_NAME_TAKEN', 'UNAVAILABLE'],
   },
   async ({ env, catalogue, principal, body, now }) => {
+    if (body.recoveryKey !== undefined && !(await isRecipient(body.recoveryKey)))
+      return err(fieldFailure('recoveryKey', 'is no X25519 public key'));
     const id = GatewayId.parse(`gw_${randomPart(randomBytes(20))}`);
     const row: GatewayRow = { scope: principal.scope, id, name: body.name, createdAt: now };
     const code = await newCode(env, now);
     if (!(await addGateway(catalogue, row, code.hash))) return err(apiFailure('GATEWAY_NAME_TAKEN'));
-    const view = await createObject(env, row, code);
+    const view = await createObject(env, row, code, body.recoveryKey);
     if (!view.ok) {
       // Nothing to resume: the code was never shown. The name is given back, so that the caller may simply repeat.
       await beginGatewayRemoval(catalogue, principal.scope, id, now);
@@ -139,8 +143,13 @@ async function newCode(env: Env, now: EpochMs): Promise<Code> {
 
 const shown = (code: Code) => ({ pairingCode: code.code, pairingCodeExpiresAt: code.expiresAt });
 
-function createObject(env: Env, row: GatewayRow, code: Code): Promise<Result<GatewayView, ApiFailure>> {
-  const creation = { scope: row.scope, gatewayId: row.id, name: row.name };
+function createObject(
+  env: Env,
+  row: GatewayRow,
+  code: Code,
+  recoveryKey: string | undefined,
+): Promise<Result<GatewayView, ApiFailure>> {
+  const creation = { scope: row.scope, gatewayId: row.id, name: row.name, recoveryKey };
   return callObject(() =>
     gatewayOf(env, row.scope, row.id).create({ ...creation, codeHash: code.hash, codeExpiresAt: code.expiresAt }),
   );
@@ -163,6 +172,7 @@ function guess(row: GatewayRow, phase: 'unpaired' | 'disconnected'): GatewayView
     createdAt: row.createdAt,
     nodes: [],
     sealingKey: null,
+    recovery: null,
     outstandingCommands: 0,
     machines: null,
     ...{ version: null, availableUpgrade: null, upgrade: null, queuedClusters: 0 },

@@ -18,6 +18,7 @@ import { AccountFacts, InventoryFacts } from '../../shared/inventory.ts';
 import { GatewayDiagnosis } from '../../shared/node-check.ts';
 import { PairingChallenge, PairingChallengeRequest, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import { ProjectCreate, ProjectView } from '../../shared/project.ts';
+import { RecoveryBundle } from '../../shared/recovery.ts';
 import { ReleaseView, SignedRelease, UpgradeRequest } from '../../shared/release.ts';
 import { ok } from '../../shared/result.ts';
 import { createApiKey, listApiKeys, revokeApiKey } from './api-keys.ts';
@@ -43,7 +44,7 @@ import { createCluster, getCluster, getTimeline, listClusters } from './clusters
 import { abortCluster, deleteCluster } from './end-cluster.ts';
 import { diagnoseGateway } from './gateway-diagnostics.ts';
 import { deleteGateway } from './gateway-end.ts';
-import { deleteGatewayNode, resetGatewayKey } from './gateway-nodes.ts';
+import { deleteGatewayNode, getRecoveryBundle, resetGatewayKey } from './gateway-nodes.ts';
 import { getRelayProgram, listGatewayReleases, publishRelease } from './gateway-releases.ts';
 import { resizeGateway } from './gateway-size.ts';
 import { cancelUpgrade, getGatewayTimeline, upgradeGateway } from './gateway-upgrade.ts';
@@ -94,6 +95,7 @@ const NAMES = new Map<z.ZodType, string>(
     ProfileCreate,
     ProjectCreate,
     ProjectView,
+    RecoveryBundle,
     ReleaseView,
     SetupResponse,
     SignedRelease,
@@ -136,6 +138,7 @@ export const ROUTES: readonly Route[] = [
   deleteGateway,
   deleteGatewayNode,
   resetGatewayKey,
+  getRecoveryBundle,
   upgradeGateway,
   cancelUpgrade,
   getGatewayTimeline,

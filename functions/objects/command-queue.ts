@@ -129,9 +129,9 @@ function bySession(sql: Sql) {
         'SELECT command_id FROM queue WHERE node_id = ? OR (node_id IS NULL AND ?) ORDER BY id',
         ...[node, Number(leads)],
       ).map((row) => row.command_id),
-    /** The gateway's own commands about a node. */
-    idsAbout: (node: RelayNodeId): CommandId[] =>
-      rowsOf(sql, IdRow, 'SELECT command_id FROM queue WHERE cluster_id IS NULL AND subject = ?', node).map(
+    /** The gateway's own commands about a node, or another subject of its own. */
+    idsAbout: (subject: string): CommandId[] =>
+      rowsOf(sql, IdRow, 'SELECT command_id FROM queue WHERE cluster_id IS NULL AND subject = ?', subject).map(
         (row) => row.command_id,
       ),
     /** When the oldest was sent to this session that it has not said to have received. */

@@ -1,6 +1,7 @@
 // A gateway as the API shows it. Liveness is computed at the moment of asking, never read from the last write.
 import type { GatewayCluster, GatewayView } from '../../shared/gateway-view.ts';
 import type { EpochMs } from '../../shared/ids.ts';
+import type { RecoveryView } from '../../shared/recovery.ts';
 import { conditionsOf } from './gateway-conditions.ts';
 import type { GatewayRecord } from './gateway-storage.ts';
 import { type NodeRecord, stateOf } from './relay-nodes.ts';
@@ -13,10 +14,11 @@ export type GatewayFacts = {
   readonly outstandingCommands: number;
   readonly machines: GatewayCluster | null;
   readonly upgrade: Pick<GatewayView, 'version' | 'availableUpgrade' | 'upgrade' | 'queuedClusters'>;
+  readonly recovery: RecoveryView | null;
 };
 
 export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView {
-  const { gateway, nodes, sessions, outstandingCommands, machines, upgrade } = facts;
+  const { gateway, nodes, sessions, outstandingCommands, machines, upgrade, recovery } = facts;
   const acting = sessions.filter((session) => session.state.active && isAlive(session, now));
   const lead = leadSession(acting, now);
   const sessionOf = (node: NodeRecord) => sessions.find(({ state }) => state.nodeId === node.nodeId);
@@ -41,6 +43,7 @@ export function describeGateway(facts: GatewayFacts, now: EpochMs): GatewayView 
       };
     }),
     sealingKey: gateway.sealingKey,
+    recovery,
     outstandingCommands,
     machines,
     ...upgrade,

@@ -69,18 +69,16 @@ export class GatewayLogic implements GatewayRpc {
     this.#standings = new Standings(parts);
     this.#leadWatch = leadWatch(parts);
     this.#delivery = new Delivery({ ...parts, gatewayId: () => this.#storage.gateway()?.gatewayId ?? null });
-    const revoke = (nodeId: RelayNodeId) => this.#nodes.end(nodeId);
-    this.#machines = new OwnMachines({ ...parts, revoke, forget: () => this.remove() });
+    this.#machines = new OwnMachines({ ...parts, revoke: (id) => this.#nodes.end(id), forget: () => this.remove() });
     const inbox = new ReportInbox({ ...parts, report: (id, settled, observed) => this.#report(id, settled, observed) });
     this.#telling = noticeTeller({ ...parts, notices: this.#notices, clusterOf: (id) => this.#cluster(id) });
     this.#upgrade = new GatewayUpgrade({ ...parts, delivery: this.#delivery, admitted: (ids) => this.#tell(ids) });
     const calls = { isConnected: () => this.#isConnected(), deliverAndTell: () => this.#deliverAndTell() };
     const isUpgrading = () => this.#upgrade.isUnderWay();
     this.#intake = new ClusterIntake({ ...parts, ...calls, notices: this.#notices, isUpgrading });
-    const end = { revoke: (nodeId: RelayNodeId) => this.tunnel.revoke(nodeId) };
-    this.#nodes = new GatewayNodes({ ...parts, ...calls, ...end, keys: this.#keys, standings: this.#standings });
-    const connectedChanged = (connected: boolean) => this.#connectedChanged(connected);
     const own = { keys: this.#keys, standings: this.#standings, delivery: this.#delivery, ownMachines: this.#machines };
+    this.#nodes = new GatewayNodes({ ...parts, ...calls, ...own, revoke: (id) => this.tunnel.revoke(id) });
+    const connectedChanged = (connected: boolean) => this.#connectedChanged(connected);
     const more = { upgrade: this.#upgrade, mayLead: this.#machines.outside.mayLead };
     this.tunnel = new TunnelLogic({ ...parts, ...own, ...more, inbox, connectedChanged });
   }
@@ -98,15 +96,13 @@ export class GatewayLogic implements GatewayRpc {
     if (gateway === null) return null;
     const nodes = await withFingerprints(this.#storage.nodes(), this.#ports);
     const machines = await this.#machines.view(gateway);
-    const upgrade = this.#upgrade.view(machines);
+    const shown = { machines, upgrade: this.#upgrade.view(machines), recovery: await this.#keys.recovery.view() };
     const seen = { sessions: readySessions(this.#ports.sockets), outstandingCommands: this.#queue.count() };
-    return describeGateway({ gateway, nodes, machines, upgrade, ...seen }, this.#ports.now());
+    return describeGateway({ gateway, nodes, ...shown, ...seen }, this.#ports.now());
   }
 
   async renewPairingCode(codeHash: string, codeExpiresAt: EpochMs): Promise<Result<null, ApiFailure>> {
-    if (this.#standing() === null) return err(apiFailure('NOT_FOUND'));
-    this.#storage.putCode(codeHash, codeExpiresAt);
-    return ok(null);
+    return this.#standing() === null ? err(apiFailure('NOT_FOUND')) : this.#nodes.renewCode(codeHash, codeExpiresAt);
   }
 
   async requestDeletion(actor: string): Promise<Result<GatewayView, ApiFailure>> {
@@ -150,6 +146,10 @@ export class GatewayLogic implements GatewayRpc {
 
   async resetKey(): Promise<Result<null, ApiFailure>> {
     return this.#standing() === null ? err(apiFailure('NOT_FOUND')) : this.#nodes.resetKey();
+  }
+
+  async recoveryBundle(): ReturnType<GatewayRpc['recoveryBundle']> {
+    return this.#standing() === null ? err(apiFailure('NOT_FOUND')) : this.#keys.recovery.bundle();
   }
 
   async enqueue(commands: readonly Command[], project?: ProjectId): Promise<Result<null, ApiFailure>> {

@@ -1,6 +1,6 @@
 // How nodes come to a gateway and go: pairing, and whatever ends one. Of a gateway that stands.
 import type { Claim } from '../../shared/claim.ts';
-import type { RelayNodeId } from '../../shared/ids.ts';
+import type { EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import type { PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
@@ -24,6 +24,12 @@ export class GatewayNodes {
 
   constructor(ports: GatewayNodesPorts) {
     this.#ports = ports;
+  }
+
+  /** A new code instead of those that an admin asked for and nobody used. */
+  renewCode(codeHash: string, expiresAt: EpochMs): Result<null, ApiFailure> {
+    this.#ports.storage.putCode(codeHash, expiresAt);
+    return ok(null);
   }
 
   async pair(request: PairingRequest, origin: string): Promise<Result<PairingResponse, ApiFailure>> {

@@ -140,6 +140,10 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
     return this.#logic.resetKey();
   }
 
+  recoveryBundle() {
+    return this.#logic.recoveryBundle();
+  }
+
   enqueue(commands: readonly Command[], project?: ProjectId) {
     return this.#logic.enqueue(commands, project);
   }

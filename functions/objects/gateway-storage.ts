@@ -1,7 +1,7 @@
 // The SQLite of one gateway: who it is and its pairing codes. Nodes, queue, what has ended, exposure, epochs, notices, codes
-// made by nodes, the gateway's own machines, its upgrade, its timeline and the clusters in line have their own files over the same
-// tables (relay-nodes.ts, command-queue.ts, ended-commands.ts, exposure.ts, lease.ts, cluster-notices.ts, node-codes.ts,
-// own-cluster.ts, upgrade-records.ts, gateway-timeline.ts, cluster-line.ts).
+// made by nodes, the gateway's own machines, its upgrade, its timeline, the clusters in line and its recovery key have their own
+// files over the same tables (relay-nodes.ts, command-queue.ts, ended-commands.ts, exposure.ts, lease.ts, cluster-notices.ts,
+// node-codes.ts, own-cluster.ts, upgrade-records.ts, gateway-timeline.ts, cluster-line.ts, recovery-copy.ts).
 import { z } from 'zod';
 import { Claim } from '../../shared/claim.ts';
 import { EpochMs, GatewayId, RelayNodeId, Scope } from '../../shared/ids.ts';
@@ -9,6 +9,7 @@ import { clusterLine } from './cluster-line.ts';
 import { gatewayTimeline } from './gateway-timeline.ts';
 import { nodeCodes } from './node-codes.ts';
 import { ownCluster } from './own-cluster.ts';
+import { recoveryCopy } from './recovery-copy.ts';
 import { relayNodes } from './relay-nodes.ts';
 import { rowsOf, type Sql, type SqlValue, tablesOf } from './sql.ts';
 import { upgradeRecords } from './upgrade-records.ts';
@@ -79,12 +80,17 @@ const STEPS: readonly (readonly string[])[] = [
     // What the machines run, as they were made or last changed; null when that was before it was remembered.
     'ALTER TABLE own ADD COLUMN release TEXT',
   ],
+  // The recovery key, and the gateway's key sealed to it (N9).
+  [
+    `CREATE TABLE recovery (one INTEGER PRIMARY KEY CHECK (one = 1), recovery_key TEXT NOT NULL,
+       attempt INTEGER NOT NULL DEFAULT 0, ask_at INTEGER NOT NULL DEFAULT 0, copy TEXT)`,
+  ],
 ];
 
 /** All but the gateway's own row. */
 const TABLES = [
   ...['code', 'nonce', 'node', 'queue', 'ended', 'exposure', 'epoch', 'cluster', 'notice', 'own'],
-  ...['upgrade', 'release', 'timeline', 'queued'],
+  ...['upgrade', 'release', 'timeline', 'queued', 'recovery'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */
@@ -120,6 +126,9 @@ const GatewayRow = z
     deletingBy: row.deleting_by,
   }));
 export type GatewayRecord = z.infer<typeof GatewayRow>;
+type NewGateway = Pick<GatewayRecord, 'scope' | 'gatewayId' | 'name' | 'createdAt'> & {
+  readonly recoveryKey?: string | undefined;
+};
 
 const CodeRow = z.object({
   code_hash: z.string(),
@@ -135,6 +144,7 @@ export function gatewayStorage(sql: Sql) {
   const tables = tablesOf(sql, STEPS);
   const nodes = relayNodes(sql);
   const upgrades = upgradeRecords(sql);
+  const recovery = recoveryCopy(sql);
   /** As it stands in its row; undefined: not read since it changed. Asked for with every call and frame. */
   let known: GatewayRecord | null | undefined;
   const change = (statement: string, ...values: readonly SqlValue[]): void => {
@@ -163,11 +173,12 @@ export function gatewayStorage(sql: Sql) {
       known ??= rowsOf(sql, GatewayRow, 'SELECT * FROM gateway')[0] ?? null;
       return known;
     },
-    create(record: Pick<GatewayRecord, 'scope' | 'gatewayId' | 'name' | 'createdAt'>): void {
+    create(record: NewGateway): void {
       tables.make();
-      const { scope, gatewayId, name, createdAt } = record;
+      const { scope, gatewayId, name, createdAt, recoveryKey } = record;
       const insert = 'INSERT OR IGNORE INTO gateway (one, scope, gateway_id, name, created_at) VALUES (1, ?, ?, ?, ?)';
       change(insert, JSON.stringify(scope), gatewayId, name, createdAt);
+      if (recoveryKey !== undefined) recovery.begin(recoveryKey);
     },
     /** N1: of a gateway that has none. One that has keeps it, whatever a relay offers. */
     setFirstSealingKey: (key: string) => change('UPDATE gateway SET sealing_key = ? WHERE sealing_key IS NULL', key),
@@ -196,6 +207,7 @@ export function gatewayStorage(sql: Sql) {
     upgrades,
     timeline: gatewayTimeline(sql),
     line: clusterLine(sql),
+    recovery,
   };
 }
 

@@ -13,6 +13,7 @@ import { type EpochMs, RelayNodeId } from '../../shared/ids.ts';
 import type { LogRecord } from '../log.ts';
 import type { CommandQueue } from './command-queue.ts';
 import type { GatewayRecord, GatewayStorage } from './gateway-storage.ts';
+import { RecoveryExchange } from './recovery-exchange.ts';
 import type { NodeRecord } from './relay-nodes.ts';
 
 /** A bundle is wanted as long as the node waits; past this a try is made anew, with a fresh bundle. */
@@ -32,14 +33,17 @@ export type KeyExchangePorts = {
 
 export class KeyExchange {
   readonly #ports: KeyExchangePorts;
+  readonly recovery: RecoveryExchange;
 
   constructor(ports: KeyExchangePorts) {
     this.#ports = ports;
+    this.recovery = new RecoveryExchange(ports);
   }
 
   /** Puts what each waiting node needs next into the queue. May be called at any time. */
   async plan(): Promise<void> {
     const { storage, queue, now, log, keyFingerprint } = this.#ports;
+    this.recovery.plan();
     for (const { nodeId, identityKey } of waiting(storage)) {
       const fingerprint = await keyFingerprint(identityKey);
       // Looked at again: others may have come meanwhile.
@@ -61,6 +65,7 @@ export class KeyExchange {
    * when it holds the key.
    */
   settle(id: CommandId, outcome: CommandOutcome, reporter: RelayNodeId): boolean {
+    if (this.recovery.settle(id, outcome, reporter)) return true;
     const { storage, now, log, queue } = this.#ports;
     const gateway = storage.gateway();
     const [owner = '', subject = '', , version = '', attempt = ''] = id.split('/');
@@ -102,7 +107,9 @@ export class KeyExchange {
     const moments = waiting(this.#ports.storage).flatMap(({ keyAskedAt }) =>
       keyAskedAt !== null && keyAskedAt > now ? [keyAskedAt] : [],
     );
-    return moments.length === 0 ? null : Math.min(...moments);
+    const all = [...moments, this.recovery.nextAt() ?? Number.POSITIVE_INFINITY];
+    const next = Math.min(...all);
+    return Number.isFinite(next) ? next : null;
   }
 }
 

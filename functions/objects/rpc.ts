@@ -12,6 +12,7 @@ import type { GatewayDiagnosis } from '../../shared/node-check.ts';
 import type { Observation } from '../../shared/observation.ts';
 import type { PairingChallenge, PairingRequest, PairingResponse } from '../../shared/pairing.ts';
 import type { ApiFailure } from '../../shared/problem.ts';
+import type { RecoveryBundle } from '../../shared/recovery.ts';
 import type { MachinesRelease, MaintenanceWindow } from '../../shared/release.ts';
 import type { Result } from '../../shared/result.ts';
 import type { ClusterPreview } from '../plan/preview-cluster.ts';
@@ -77,6 +78,8 @@ export type GatewayCreation = {
   /** SHA-256 of the pairing code, base64url. */
   readonly codeHash: string;
   readonly codeExpiresAt: EpochMs;
+  /** Raw X25519 public key, base64url: a second recipient of the gateway's key (N9). */
+  readonly recoveryKey?: string | undefined;
 };
 
 export type UpgradeAsked = {
@@ -115,6 +118,8 @@ export type GatewayRpc = {
    * that holds the gateway's key, unless `giveUpKey`.
    */
   revokeNode(nodeId: RelayNodeId, giveUpKey: boolean): Promise<Result<null, ApiFailure>>;
+  /** The gateway's key sealed to its recovery key. `NOT_FOUND` while there is none, with why. */
+  recoveryBundle(): Promise<Result<RecoveryBundle, ApiFailure>>;
   /**
    * Gives the gateway's key up as lost, so that the next relay that pairs brings a new one (N6): what was sealed to the old
    * one stays unreadable. `GATEWAY_KEY_HELD` while a relay that holds it is connected.

@@ -83,6 +83,7 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
     case 'ensure-node-key':
     case 'ensure-gateway-key':
     case 'ensure-relay-program':
+    case 'ensure-recovery-bundle':
       return state;
     default:
       return assertNever(value);

@@ -1,5 +1,5 @@
-// ensure-node-key and ensure-gateway-key: the gateway's key goes from a node that holds it to one that does not (N3, N4). That
-// the order is the console's, T6 has proven: it is signed by the key that pairing pinned.
+// ensure-node-key, ensure-gateway-key and ensure-recovery-bundle: the gateway's key goes from a node that holds it to one that
+// does not (N3, N4), or to the tenant's recovery key (N9). That the order is the console's, T6 has proven: it is signed by the key that pairing pinned.
 import type { CommandFailure } from '../../shared/command.ts';
 import { err, ok } from '../../shared/result.ts';
 import type { Keyring, KeyringFailure } from '../keyring.ts';
@@ -20,6 +20,13 @@ export function ensureGatewayKey(keyring: Pick<Keyring, 'adopt'>): Handler<'ensu
   };
 }
 
+export function ensureRecoveryBundle(keyring: Pick<Keyring, 'recoveryCopy'>): Handler<'ensure-recovery-bundle'> {
+  return async (body, { command }) => {
+    const copy = await keyring.recoveryCopy(body, command);
+    return copy.ok ? ok({ verb: 'ensure-recovery-bundle', copy: copy.value }) : err(failureOf(copy.error));
+  };
+}
+
 function failureOf(failure: KeyringFailure): CommandFailure {
   switch (failure.code) {
     case 'disk':
@@ -32,7 +39,8 @@ function failureOf(failure: KeyringFailure): CommandFailure {
 }
 
 /** A relay that was put together with a key that never changes. */
-export const noKeyring: Pick<Keyring, 'wrap' | 'adopt'> = {
+export const noKeyring: Pick<Keyring, 'wrap' | 'adopt' | 'recoveryCopy'> = {
   wrap: async () => err({ code: 'not-held' }),
+  recoveryCopy: async () => err({ code: 'not-held' }),
   adopt: async () => err({ code: 'unreadable' }),
 };

@@ -15,7 +15,7 @@ import { observeAccount, observeInventory } from './accounts.ts';
 import { ensureAddress, ensureAddressReleased } from './addresses.ts';
 import { ensureBootstrap } from './bootstrap.ts';
 import { ensureCertificate } from './certificates.ts';
-import { ensureGatewayKey, ensureNodeKey, noKeyring } from './gateway-keys.ts';
+import { ensureGatewayKey, ensureNodeKey, ensureRecoveryBundle, noKeyring } from './gateway-keys.ts';
 import type { Handlers } from './handler.ts';
 import { ensureIdentityMadeBy, type MakeIdentity } from './identity.ts';
 import { ensureKubernetesVersion } from './kubernetes-version.ts';
@@ -84,5 +84,6 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'ensure-node-key': ensureNodeKey(keyring),
     'ensure-gateway-key': ensureGatewayKey(keyring),
     'ensure-relay-program': ensureRelayProgram(parts.exchange),
+    'ensure-recovery-bundle': ensureRecoveryBundle(keyring),
   };
 }

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { WhoAmI } from '../../shared/api-key.ts';
 import { ClusterPhase, SlotPhase } from '../../shared/cluster-view.ts';
-import { AccountId, GatewayId } from '../../shared/ids.ts';
+import { NodeState } from '../../shared/gateway-key.ts';
+import { AccountId, GatewayId, RelayNodeId } from '../../shared/ids.ts';
 import { PairingCode } from '../../shared/pairing.ts';
 import { Problem } from '../../shared/problem.ts';
 import type { AccountSharing } from '../../shared/project.ts';
@@ -36,6 +37,7 @@ const Gateway = z.object({
   phase: z.string(),
   /** A console of before knows of none. */
   machines: Machines.nullable().default(null),
+  nodes: z.array(z.object({ nodeId: RelayNodeId, state: NodeState, connected: z.boolean() })).default([]),
 });
 export type Gateway = z.infer<typeof Gateway>;
 const CodeMade = z.object({ pairingCode: PairingCode });

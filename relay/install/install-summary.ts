@@ -3,6 +3,7 @@
 import type { Identity } from '../identity.ts';
 import type { InstallArguments } from './arguments.ts';
 import { hostState, type Installed } from './host-install.ts';
+import type { Standing } from './installed.ts';
 import type { MachinesEnd } from './machines-install.ts';
 import { API_KEY_VARIABLE } from './settings.ts';
 
@@ -40,6 +41,30 @@ export function machinesSummary({ gateway, state }: MachinesEnd): string {
 /** The one line for a script. */
 export function machinesJson({ gateway, state }: MachinesEnd): string {
   return `${JSON.stringify({ gateway, phase: state.phase, machines: state.machines })}\n`;
+}
+
+/** @param wanted machines by pcg.yaml */
+export function standingSummary({ gateway, phase, machines, ...about }: Standing, wanted: number | null): string {
+  const each = machines.map(({ slot, hostname, phase: at, relay }) => {
+    const link = about.isNow && relay !== null ? `, ${relay.connected ? 'connected' : 'away'}` : '';
+    return `  ${slot}: ${hostname ?? '-'}, ${at}, relay ${relay?.nodeId ?? '-'}${link}\n`;
+  });
+  const then = new Date(about.installedAt).toISOString();
+  const when = about.isNow ? 'it is' : 'and was then';
+  const ask = about.isNow ? '' : `What it is now, the console says: run this again with ${API_KEY_VARIABLE}.\n`;
+  const isOther = wanted !== null && wanted !== machines.length;
+  const grow = isOther
+    ? `pcg.yaml names ${wanted}; PATCH /v1/gateways/${gateway.id} makes it grow, from 1 to 3 only.\n`
+    : '';
+  return (
+    `Gateway ${gateway.name} (${gateway.id}) was installed from this file at ${then}; nothing was changed.\n` +
+    `With ${machines.length === 1 ? 'one machine' : `${machines.length} machines`}, ${when} ${phase ?? 'in no known phase'}:\n` +
+    `${each.join('')}${grow}${ask}`
+  );
+}
+
+export function standingJson({ gateway, phase, machines }: Standing): string {
+  return `${JSON.stringify({ gateway, phase, machines, already: true })}\n`;
 }
 
 export function interruptedWords({ configFile }: Pick<InstallArguments, 'configFile'>): string {

@@ -1,5 +1,6 @@
 // `slipway-relay install`: asks and writes pcg.yaml, checks, or installs from it. This file puts the real parts together.
 import { getCACertificates } from 'node:tls';
+import { ok } from '../../shared/result.ts';
 import { createHostSystem } from '../adapters/host-system.ts';
 import type { LoadedConfig } from '../adapters/load-config.ts';
 import { openDisk } from '../adapters/node-disk.ts';
@@ -19,7 +20,16 @@ import { askAndWrite } from './ask-and-write.ts';
 import { checkHost, checkTemporary } from './check-here.ts';
 import { type ConsoleApi, createConsoleApi } from './console-api.ts';
 import { installOnHost } from './host-install.ts';
-import { hostSummary, interruptedWords, machinesJson, machinesSummary, nodeSummary } from './install-summary.ts';
+import {
+  hostSummary,
+  interruptedWords,
+  machinesJson,
+  machinesSummary,
+  nodeSummary,
+  standingJson,
+  standingSummary,
+} from './install-summary.ts';
+import { keepInstalled, type Standing, standingOf } from './installed.ts';
 import { EXIT, failed, misused, print } from './installer-output.ts';
 import { lookAtMaas } from './maas-site.ts';
 import { installOnMachines } from './machines-install.ts';
@@ -45,6 +55,8 @@ type Job = Surroundings & {
   /** Of the relay that this process would be for the time. */
   readonly loaded: LoadedConfig;
   readonly api: ConsoleApi | null;
+  /** From this pcg.yaml, on machines that it has now. */
+  readonly isInstalled: boolean;
 };
 
 /** Resolves with the exit status. @param mainFile the entry point of the program */
@@ -82,7 +94,13 @@ async function perform(around: Surroundings): Promise<number> {
   const { console: origin, apiKey, proxy } = settings;
   const call = createCallConsole(proxy, loaded.value.ca, AGENT);
   const api = apiKey === null ? null : createConsoleApi(origin, apiKey, call);
-  const job: Job = { ...around, settings, loaded: loaded.value, api };
+  // What is under way goes on; what is done stands, and has the machines that the checks would look for.
+  const looks = !given.host && !(await isPaired(loaded.value.config.stateDir));
+  const standing = looks ? await standingOf(given.configFile, settings, api) : ok(null);
+  if (given.mode !== 'check' && !standing.ok) return failed([standing.error], given.json);
+  if (given.mode !== 'check' && standing.ok && standing.value !== null) return stands(standing.value, given, settings);
+  const isInstalled = standing.ok && standing.value !== null;
+  const job: Job = { ...around, settings, loaded: loaded.value, api, isInstalled };
   const { checks, account } = await preflights(job);
   const failures = checks.filter((check) => check.status === 'failed').length;
   const asJson = given.json && (given.mode === 'check' || failures > 0);
@@ -95,7 +113,13 @@ async function perform(around: Surroundings): Promise<number> {
   return given.host ? performHost(job) : performMachines(job, account);
 }
 
-async function preflights({ given, settings, loaded, api, ports, mainFile }: Job): Promise<Preflights> {
+function stands(standing: Standing, { json }: InstallArguments, { placement }: Settings): number {
+  print(standingSummary(standing, placement?.nodes ?? null));
+  if (json) print(standingJson(standing));
+  return EXIT.done;
+}
+
+async function preflights({ given, settings, loaded, api, ports, mainFile, isInstalled }: Job): Promise<Preflights> {
   const withMaas = createWithMaas(ports);
   const { proxy, maas } = settings;
   const { stateDir } = loaded.config;
@@ -106,7 +130,7 @@ async function preflights({ given, settings, loaded, api, ports, mainFile }: Job
     maasTime: () => maasTime(maas, MAAS_TIME_MS_MAX),
     now: ports.clock.now,
     onHost: given.host,
-    carriesOn: !given.host && (await isPaired(stateDir)),
+    carriesOn: !given.host && (isInstalled || (await isPaired(stateDir))),
     here: async () =>
       given.host ? [checkHost(given, createHostSystem(mainFile).isRoot)] : checkTemporary(loaded.config),
   });
@@ -147,7 +171,14 @@ async function performMachines(job: Job, account: Preflights['account']): Promis
   // Both are there when every check has passed.
   if (placement === null || account === null) throw new Error('machines are installed without placement or account');
   const parts = { loaded, configFile: given.configFile, api, ports, mainFile, agent: AGENT };
-  const ended = await inTemporaryWorld(parts, (world) => installOnMachines({ ...settings, placement }, account, world));
+  const ended = await inTemporaryWorld(parts, async (world) => {
+    const installed = await installOnMachines({ ...settings, placement }, account, world);
+    if (!installed.ok || installed.value === 'interrupted') return installed;
+    const kept = await keepInstalled(given.configFile, settings, installed.value, ports.clock.now());
+    // Done is done; run again, it would not be known here.
+    if (!kept.ok) world.say(kept.error.detail);
+    return installed;
+  });
   if (!ended.ok) return failed([ended.error], given.json);
   if (ended.value === 'interrupted') {
     print(interruptedWords(given));

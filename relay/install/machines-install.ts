@@ -1,5 +1,6 @@
 // `install -s` without --host: the gateway on machines of MAAS. This host is its relay for the time, registers the default
 // account and which machines to take (I1), serves until their own relays have taken over, and leaves (I4).
+import type { GatewayId } from '../../shared/ids.ts';
 import type { Installation, InstallationState } from '../../shared/installation.ts';
 import type { AccountFacts } from '../../shared/inventory.ts';
 import { PROBLEM_CODES, problemOf } from '../../shared/problem.ts';
@@ -35,7 +36,7 @@ export type MachinesWorld = PairingWorld & {
 };
 
 export type MachinesEnd = {
-  readonly gateway: { readonly id: string; readonly name: string };
+  readonly gateway: { readonly id: GatewayId; readonly name: string };
   readonly state: InstallationState;
 };
 export type Interruptible<T> = Step<T | 'interrupted'>;

@@ -6,6 +6,7 @@ import { UNINSTALL_HELP } from '../help.ts';
 import { RELAY_VERSION } from '../version.ts';
 import { parseUninstallArguments, type UninstallArguments } from './arguments.ts';
 import { createConsoleApi } from './console-api.ts';
+import { forgetInstalled } from './installed.ts';
 import { EXIT, failed, misused, print } from './installer-output.ts';
 import { type Environment, readSettings } from './read-settings.ts';
 import { temporaryConfig } from './temporary-config.ts';
@@ -58,6 +59,7 @@ async function perform(given: UninstallArguments, environment: Environment, main
     print(`Nothing is lost: the same command carries on.\n  slipway-relay uninstall -c ${given.configFile}\n`);
     return EXIT.interrupted;
   }
+  await forgetInstalled(given.configFile);
   print(summary(ended.value, released));
   const { gateway, machines } = ended.value;
   if (given.json) print(`${JSON.stringify({ gateway, phase: 'deleted', machines })}\n`);

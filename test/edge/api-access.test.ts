@@ -27,6 +27,7 @@ const ALLOWED: Readonly<Record<string, 'public' | 'setup-secret' | readonly Role
   'DELETE /v1/gateways/{gatewayId}': ['tenant-admin'],
   'DELETE /v1/gateways/{gatewayId}/nodes/{nodeId}': ['tenant-admin', 'project-admin'],
   'POST /v1/gateways/{gatewayId}/reset-key': ['tenant-admin'],
+  'GET /v1/gateways/{gatewayId}/recovery-bundle': ['tenant-admin'],
   'POST /v1/gateways/{gatewayId}/upgrade': ['tenant-admin', 'project-admin'],
   'DELETE /v1/gateways/{gatewayId}/upgrade': ['tenant-admin', 'project-admin'],
   'GET /v1/gateways/{gatewayId}/timeline': ROLES,

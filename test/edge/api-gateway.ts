@@ -36,8 +36,13 @@ export async function pairByApi(pairingCode: string, keys: Keys, object?: string
   return answerOf(callApi('POST', '/v1/pairing', { json, headers }), 200, PairingResponse);
 }
 
-export async function connectGateway(key: string, name: string): Promise<ApiGateway> {
-  const asked = callApi('POST', '/v1/gateways', { key, json: { name } });
+/** @param more fields of the request, such as a recovery key */
+export async function connectGateway(
+  key: string,
+  name: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ApiGateway> {
+  const asked = callApi('POST', '/v1/gateways', { key, json: { name, ...more } });
   const { pairingCode } = await answerOf(asked, 201, GatewayCreated);
   const sealing = await suite.kem.generateKeyPair();
   const sealingKey = toBase64url(new Uint8Array(await suite.kem.serializePublicKey(sealing.publicKey)));

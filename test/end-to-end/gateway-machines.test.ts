@@ -1,12 +1,13 @@
 // A gateway's whole life on machines of MAAS, by the real program: installed silently on one machine, used through its own
 // default account, grown to three, kept while a cluster stands, and given back whole.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GatewayView } from '../../shared/gateway-view.ts';
 import { ClusterId } from '../../shared/ids.ts';
 import { LAB_USER } from '../lab/lab.ts';
 import { ApiProblem } from '../support/api-client.ts';
+import { writePcgFile } from '../support/gateway-installer.ts';
 import { breachesOf, callsOf } from './claims.ts';
 import { type GatewayScene, openGatewayScene, type Pcg, servesOn } from './gateway-scene.ts';
 import { type ClusterStory, clusterStory } from './scene.ts';
@@ -56,6 +57,20 @@ test('a silent install takes one machine, hands over to the relay on it, and lea
   expect(readdirSync(pcg.folder)).not.toContain('state');
   expect((await scene.api.clusters()).items).toEqual([]);
   expect((await scene.api.accounts()).items.map(({ name }) => name)).toEqual([NAME]);
+});
+
+test('installed once more it says what stands and takes nothing; another file of that name is refused', async () => {
+  const { id, machines } = await gateway();
+  const [hostname, taken] = [machines?.machines[0]?.hostname, allocations()];
+  const lines = (await pcg.finish('install')).join('\n');
+  expect(lines).toContain(`Gateway ${NAME} (${id}) was installed from this file`);
+  expect(lines).toMatch(new RegExp(`gateway-0: ${hostname}, ready, relay nod_\\w+, connected`));
+  const folder = join(scene.stateDir, 'other');
+  mkdirSync(folder);
+  const run = (await scene.pcgAt(writePcgFile(scene, folder, { name: NAME, nodes: 1 }), {})).begin('install');
+  expect(await run.ended).toBe(1);
+  expect(run.lines.join('\n')).toContain('GATEWAY_NAME_TAKEN');
+  expect([allocations(), readdirSync(pcg.folder).includes('state')]).toEqual([taken, false]);
 });
 
 test('a cluster is made and deleted through the gateway’s own machine and its default account', async () => {

@@ -135,6 +135,7 @@ export class WorldRelay {
       case 'ensure-certificate':
       case 'ensure-node-key':
       case 'ensure-gateway-key':
+      case 'ensure-recovery-bundle':
         throw new Error(`a cluster never asks ${body.verb}`);
     }
   }

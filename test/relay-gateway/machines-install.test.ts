@@ -6,6 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDisk } from '../../relay/adapters/node-disk.ts';
 import { createNodePorts } from '../../relay/adapters/node-ports.ts';
 import { openGatewayKey } from '../../relay/gateway-key.ts';
+import { type CallConsole, createConsoleApi } from '../../relay/install/console-api.ts';
+import { standingJson, standingSummary } from '../../relay/install/install-summary.ts';
+import { forgetInstalled, keepInstalled, standingOf } from '../../relay/install/installed.ts';
 import { installOnMachines } from '../../relay/install/machines-install.ts';
 import type { Settings } from '../../relay/install/settings.ts';
 import { temporaryConfig } from '../../relay/install/temporary-config.ts';
@@ -13,6 +16,8 @@ import { inTemporaryWorld, temporaryState } from '../../relay/install/temporary-
 import { RelayNodeId } from '../../shared/ids.ts';
 import type { Installation, InstallationState } from '../../shared/installation.ts';
 import { AccountFacts } from '../../shared/inventory.ts';
+import { apiFailure, problemOf } from '../../shared/problem.ts';
+import { ok } from '../../shared/result.ts';
 import { type FakeEdge, GATEWAY, SCOPE } from '../support/fake-edge.ts';
 import { type InstallerStage, openInstallerStage } from './installer-stage.ts';
 
@@ -196,3 +201,57 @@ test(
   },
   TEST_MS_MAX,
 );
+
+/** A console that answers one look at a gateway. */
+function consoleThatSays(status: number, body: unknown, calls: string[] = []) {
+  const call: CallConsole = async ({ method, url }) => {
+    calls.push(`${method} ${new URL(url).pathname}`);
+    return ok({ status, body });
+  };
+  return createConsoleApi(edge.origin, 'slw_x', call);
+}
+
+test('once done it says what stands, by the console with an API key, else as it was; another’s gateway is none of its own', async () => {
+  const configFile = join(folder, 'pcg.yaml');
+  const settings = settingsOf();
+  const standing = (more: Partial<Settings> = {}, api: ReturnType<typeof consoleThatSays> | null = null) =>
+    standingOf(configFile, settingsOf(more), api);
+  expect(await standing()).toEqual({ ok: true, value: null });
+  const gateway = { id: GATEWAY, name: 'rack-one' };
+  const { machines } = running(true);
+  await keepInstalled(configFile, settings, { gateway, state: running(true) }, 1_800_000_000_000);
+  expect(readFileSync(join(folder, 'installed.json'), 'utf8')).not.toContain(edge.code);
+
+  const then = await standing();
+  expect(then).toMatchObject({ ok: true, value: { gateway, phase: 'running', machines, isNow: false } });
+  if (!then.ok || then.value === null) throw new Error('nothing stands');
+  expect(JSON.parse(standingJson(then.value))).toEqual({ gateway, phase: 'running', machines, already: true });
+  expect(standingSummary(then.value, 3)).toContain('node-3, ready, relay nod_b\npcg.yaml names 3; PATCH');
+  // A new code is for another gateway; so is another name or console.
+  for (const other of [{ pairingCode: `${edge.code}x` }, { name: 'rack-two' }, { console: 'https://other.test' }])
+    expect(await standing(other)).toEqual({ ok: true, value: null });
+
+  const shown = {
+    ...gateway,
+    phase: 'connected',
+    machines: {
+      phase: 'updating',
+      waitingOn: [],
+      machines: [{ ...machines[0], systemId: 'abc123', relay: undefined }],
+    },
+    nodes: [{ nodeId: 'nod_b', state: 'active', connected: false }],
+  };
+  const calls: string[] = [];
+  const now = await standing({ pairingCode: null }, consoleThatSays(200, shown, calls));
+  expect(calls).toEqual([`GET /v1/gateways/${GATEWAY}`]);
+  const relay = { nodeId: 'nod_b', state: 'active', connected: false };
+  expect(now).toMatchObject({ ok: true, value: { phase: 'updating', machines: [{ relay }], isNow: true } });
+  const gone = problemOf(apiFailure('NOT_FOUND'), 'req_1');
+  expect(await standing({}, consoleThatSays(404, gone))).toEqual({ ok: true, value: null });
+  const refused = problemOf(apiFailure('FORBIDDEN'), 'req_1');
+  expect(await standing({}, consoleThatSays(403, refused))).toMatchObject({ error: { code: 'API_KEY_REFUSED' } });
+  const ending = { ...shown, phase: 'deleting' };
+  expect(await standing({}, consoleThatSays(200, ending))).toMatchObject({ error: { code: 'GATEWAY_NAME_TAKEN' } });
+  await forgetInstalled(configFile);
+  expect(await standing()).toEqual({ ok: true, value: null });
+});

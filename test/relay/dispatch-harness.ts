@@ -44,6 +44,7 @@ export async function relay(handlers: Partial<Handlers>, disk = testDisk()) {
     'ensure-node-key': unused,
     'ensure-gateway-key': unused,
     'ensure-relay-program': unused,
+    'ensure-recovery-bundle': unused,
     ...handlers,
   };
   const vault = { open: unused, seal: unused };
