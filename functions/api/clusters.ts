@@ -1,9 +1,9 @@
 // Clusters: made, listed, read. What happens to a cluster is its object's business.
 import { z } from 'zod';
 import { ClusterSpec } from '../../shared/cluster-spec.ts';
-import { ClusterPhase, ClusterSummary, ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
+import { ClusterPhase, ClusterSummary, ClusterView } from '../../shared/cluster-view.ts';
 import { ClusterId, randomPart } from '../../shared/ids.ts';
-import { API_PAGE_SIZE_DEFAULT, API_PAGE_SIZE_MAX, QUEUED_CLUSTERS_MAX } from '../../shared/limits.ts';
+import { QUEUED_CLUSTERS_MAX } from '../../shared/limits.ts';
 import { type ApiFailure, apiFailure } from '../../shared/problem.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { randomBytes } from '../clock.ts';
@@ -21,6 +21,7 @@ import { callObject } from './call-object.ts';
 import { PageQuery, pageOf, readPage } from './page.ts';
 import { EDITORS, READERS } from './roles.ts';
 import { type Call, type Context, defineRoute, type Handled, Nothing, type Principal } from './route.ts';
+import { TimelinePage, TimelineQuery } from './timeline-query.ts';
 import { explainSpec, SPEC_PROBLEMS, validateCluster } from './validate-cluster.ts';
 
 export const OneCluster = z.strictObject({ clusterId: ClusterId });
@@ -98,12 +99,9 @@ export const getTimeline = defineRoute(
     summary: 'What happened, oldest first; `after` continues from the last seq read',
     roles: READERS,
     params: OneCluster,
-    query: z.strictObject({
-      after: z.coerce.number().int().min(0).default(0),
-      limit: z.coerce.number().int().min(1).max(API_PAGE_SIZE_MAX).default(API_PAGE_SIZE_DEFAULT),
-    }),
+    query: TimelineQuery,
     body: Nothing,
-    answers: { 200: z.strictObject({ items: z.array(TimelineEntry) }) },
+    answers: { 200: TimelinePage },
     problems: ['UNAVAILABLE'],
   },
   async ({ env, catalogue, principal, params, query }) => {

@@ -1,8 +1,4 @@
-// A gateway is upgraded: now, or in a maintenance window; and what happened to it.
-import { z } from 'zod';
-import { TimelineEntry } from '../../shared/cluster-view.ts';
 import { GatewayView } from '../../shared/gateway-view.ts';
-import { API_PAGE_SIZE_DEFAULT, API_PAGE_SIZE_MAX } from '../../shared/limits.ts';
 import { apiFailure } from '../../shared/problem.ts';
 import { UpgradeRequest } from '../../shared/release.ts';
 import { err, ok } from '../../shared/result.ts';
@@ -13,6 +9,7 @@ import { askObject, callObject } from './call-object.ts';
 import { OneGateway } from './gateways.ts';
 import { PROJECT_ADMINS, READERS } from './roles.ts';
 import { defineRoute, Nothing } from './route.ts';
+import { TimelinePage, TimelineQuery } from './timeline-query.ts';
 
 export const upgradeGateway = defineRoute(
   {
@@ -73,12 +70,9 @@ export const getGatewayTimeline = defineRoute(
     summary: 'What happened to a gateway, oldest first; `after` continues from the last seq read',
     roles: READERS,
     params: OneGateway,
-    query: z.strictObject({
-      after: z.coerce.number().int().min(0).default(0),
-      limit: z.coerce.number().int().min(1).max(API_PAGE_SIZE_MAX).default(API_PAGE_SIZE_DEFAULT),
-    }),
+    query: TimelineQuery,
     body: Nothing,
-    answers: { 200: z.strictObject({ items: z.array(TimelineEntry) }) },
+    answers: { 200: TimelinePage },
     problems: ['UNAVAILABLE'],
   },
   async ({ env, catalogue, principal, params, query }) => {
