@@ -48,13 +48,13 @@ export default defineConfig({
         test: { name: 'edge', include: ['test/edge/**/*.test.ts'], setupFiles: [at('./edge/apply-migrations.ts')] },
       },
       {
-        // Whole stacks of real processes, which mostly wait: two files at a time, three stories of each. More would only wait
+        // Whole stacks of real processes, which mostly wait: three files at a time, two stories of each. More would only wait
         // for the processors while they start.
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
-          maxWorkers: 2,
-          maxConcurrency: 3,
+          maxWorkers: 3,
+          maxConcurrency: 2,
           testTimeout: 300_000,
           hookTimeout: 60_000,
         },
