@@ -17,7 +17,6 @@ import { NO_OWN_MACHINES } from '../support/no-own-machines.ts';
 import { EDGE_FRAMES, RELAY_FRAMES } from './golden-frames.ts';
 
 const version = process.env.SLIPWAY_GOLDEN;
-const recorded = test.skipIf(version === undefined);
 
 function write(name: string, content: string | Uint8Array): void {
   const folder = fileURLToPath(new URL(`golden/${version}/`, import.meta.url));
@@ -26,7 +25,7 @@ function write(name: string, content: string | Uint8Array): void {
 }
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
 
-recorded('states of clusters, on their way and running', () => {
+test('states of clusters, on their way and running', () => {
   const spec = aCluster().withControlPlane(1).withWorkers(1);
   const world = new World(machines(4)).create(spec.accepted());
   world.run(() => world.view.machines.every(({ phase }) => phase === 'deploying'));
@@ -40,7 +39,7 @@ recorded('states of clusters, on their way and running', () => {
   write('cluster-gateway.json', json(gateway.state));
 });
 
-recorded('the storage of a gateway with machines, commands on their way and a lease', async () => {
+test('the storage of a gateway with machines, commands on their way and a lease', async () => {
   const catalogue = {
     ...NO_OWN_MACHINES.catalogue,
     putAccount: async () => ok(null),
@@ -72,7 +71,7 @@ recorded('the storage of a gateway with machines, commands on their way and a le
   write('socket-attachments.json', json(attachments));
 });
 
-recorded('the journal of a relay', async () => {
+test('the journal of a relay', async () => {
   const disk = testDisk();
   const opened = await openJournal(disk, () => 1_800_000_000_000);
   if (!opened.ok) throw new Error(opened.error.detail);
@@ -87,6 +86,6 @@ recorded('the journal of a relay', async () => {
   write('journal.log', disk.files.get(JOURNAL_FILE) ?? '');
 });
 
-recorded('a frame of each type', () => {
+test('a frame of each type', () => {
   write('frames.json', json({ edge: EDGE_FRAMES, relay: RELAY_FRAMES }));
 });
