@@ -2,7 +2,6 @@
 // runs the release, then one machine after another is replaced by the real program, and the cluster notices nothing.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
-import type { ClusterView } from '../../shared/cluster-view.ts';
 import type { GatewayView } from '../../shared/gateway-view.ts';
 import { MachinesRelease } from '../../shared/release.ts';
 import { LAB_USER } from '../lab/lab.ts';
@@ -11,6 +10,7 @@ import { publishRelease } from '../support/publish-release.ts';
 import { callsOf } from './claims.ts';
 import { type GatewayScene, openGatewayScene, servesOn } from './gateway-scene.ts';
 import { type ClusterStory, clusterStory } from './scene.ts';
+import { undisturbed } from './undisturbed.ts';
 
 const UPGRADE_MS_MAX = 240_000;
 const POOLS = [{ name: 'cp', role: 'control-plane', size: 1, allowWorkloads: true }];
@@ -34,13 +34,6 @@ async function story(name: string): Promise<ClusterStory> {
   if (account === undefined) throw new Error('the installer made no account');
   const { api, lab } = scene;
   return clusterStory({ api, lab, account }, scene.log);
-}
-
-/** What of a cluster no rollout of its gateway may change. */
-async function undisturbed({ timeline }: ClusterStory, id: string) {
-  const { phase, generation, machines }: ClusterView = await scene.api.cluster(id);
-  const lines = (await timeline(id)).filter(({ kind }) => kind !== 'gateway');
-  return { phase, generation, machines, lines };
 }
 
 function nodesOf(view: GatewayView) {
@@ -74,7 +67,7 @@ test.each<[1 | 3, string]>([
     const own = await story(name);
     const cluster = await own.create(`stands-on-${name}`, { pools: POOLS });
     await own.reach(cluster.id, 'running');
-    const before = await undisturbed(own, cluster.id);
+    const before = await undisturbed(scene.api, own, cluster.id);
     const old = await scene.gatewayNamed(name);
     expect(nodesOf(old).map(({ kubeletVersion }) => kubeletVersion)).toEqual(Array(size).fill('v1.36.2'));
     const [from, transitions] = [scene.lab.history.length, scene.lab.transitions.length];
@@ -99,7 +92,7 @@ test.each<[1 | 3, string]>([
     expect(claims.filter((claim) => claim.includes(old.machines?.clusterId ?? 'none'))).toHaveLength(size);
     const mine = new Set<string | null>(before.machines.map(({ systemId }) => systemId));
     expect(scene.lab.transitions.slice(transitions).filter(({ machine }) => mine.has(machine))).toEqual([]);
-    expect(await undisturbed(own, cluster.id)).toEqual(before);
+    expect(await undisturbed(scene.api, own, cluster.id)).toEqual(before);
     await own.reach(meanwhile.id, 'running');
 
     for (const { id } of [cluster, meanwhile]) await own.remove(id);

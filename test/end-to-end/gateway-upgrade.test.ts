@@ -9,6 +9,7 @@ import { programOf, programWith } from '../relay-upgrade/release-bench.ts';
 import { publishRelease } from '../support/publish-release.ts';
 import { until } from '../support/until.ts';
 import { openScene, POOLS, type Scene } from './scene.ts';
+import { undisturbed } from './undisturbed.ts';
 
 const UPGRADE_MS_MAX = 120_000;
 const SMALL = { pools: POOLS(1, 0) };
@@ -52,17 +53,10 @@ function upgradeEnds(): Promise<GatewayUpgradeView> {
   });
 }
 
-/** What of a cluster no upgrade of its gateway may change. */
-async function undisturbed(id: string) {
-  const { phase, generation, machines } = await scene.api.cluster(id);
-  const told = (await scene.timeline(id)).filter(({ kind }) => kind !== 'gateway');
-  return { phase, generation, machines, told };
-}
-
 test('[U5] [U6] [UP3] upgraded now: a cluster that runs is undisturbed, those that are created meanwhile stand in line and then run', async () => {
   const stands = await scene.create('stands', SMALL);
   await scene.reach(stands.id, 'running');
-  const before = await undisturbed(stands.id);
+  const before = await undisturbed(scene.api, scene, stands.id);
 
   await upgradeTo('0.2.0', programOf('0.2.0'));
   const [one, two] = [await scene.create('one', SMALL), await scene.create('two', SMALL)];
@@ -75,7 +69,7 @@ test('[U5] [U6] [UP3] upgraded now: a cluster that runs is undisturbed, those th
 
   expect(await gateway()).toMatchObject({ version: '0.2.0', availableUpgrade: null });
   for (const { id } of [one, two]) await scene.reach(id, 'running');
-  expect(await undisturbed(stands.id)).toEqual(before);
+  expect(await undisturbed(scene.api, scene, stands.id)).toEqual(before);
   expect(await lines()).toEqual(
     expect.arrayContaining([
       'Release 0.2.0 is available (severity high): It is 0.2.0.',
