@@ -76,7 +76,7 @@ await step('types', 'tsc', ['--build']);
 await step('lint', 'biome', ['check', '.']);
 await tests('tidy');
 await step('bundle (wrangler deploy --dry-run)', 'wrangler', ['deploy', '--dry-run', '--outdir', '.slipway/dry-run']);
-for (const project of ['node', 'edge', 'end-to-end']) await tests(project);
+for (const project of ['node', 'edge', 'end-to-end', 'demo']) await tests(project);
 
 console.log(`\n${slow.join(' · ')}`);
 if (total.skipped > 0)

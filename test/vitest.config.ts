@@ -14,6 +14,8 @@ const releaseSigner = release.privateKey.export({ format: 'der', type: 'pkcs8' }
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+const DEMO = 'test/end-to-end/demo.test.ts';
+
 /** Writes what this version stores and sends; only when it is asked for, at a release. */
 const recorder = process.env.SLIPWAY_GOLDEN === undefined ? ['test/contract/golden-record.test.ts'] : [];
 
@@ -53,16 +55,21 @@ export default defineConfig({
         test: { name: 'edge', include: ['test/edge/**/*.test.ts'], setupFiles: [at('./edge/apply-migrations.ts')] },
       },
       {
-        // Whole stacks of real processes, which mostly wait: three files at a time, two stories of each. More would only wait
+        // Whole stacks of real processes, which mostly wait: two files at a time, three stories of each. More would only wait
         // for the processors while they start.
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
-          maxWorkers: 3,
-          maxConcurrency: 2,
+          exclude: [DEMO],
+          maxWorkers: 2,
+          maxConcurrency: 3,
           testTimeout: 300_000,
           hookTimeout: 60_000,
         },
+      },
+      {
+        // Alone: it is judged by how long it takes.
+        test: { name: 'demo', include: [DEMO], maxWorkers: 1, testTimeout: 300_000, hookTimeout: 60_000 },
       },
     ],
   },
