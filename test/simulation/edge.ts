@@ -130,6 +130,7 @@ export class Edge {
       else
         timeline.after(network.between(5, 60), () => {
           if (process.isGone || link.wasGivenUp) return;
+          this.#prune();
           this.links.add(link);
           this.#owners.set(link, process);
           link.established();
