@@ -137,9 +137,10 @@ async function checkGatewayKey(disk: Disk, identity: Identity): Promise<Check> {
 
 function checkJournal(reading: JournalReading | null): Check {
   if (reading === null) return fail('journal', 'can’t be read', 'Check the disk of the state folder.');
-  const { records, damage } = reading;
+  const { records, foreign, damage } = reading;
+  const later = foreign === 0 ? '' : `; ${foreign} of a later release, passed over`;
   // A torn tail is what a power cut leaves, or a write that is going on right now.
-  if (damage?.kind !== 'corrupt') return pass('journal', `${records.length} records`);
+  if (damage?.kind !== 'corrupt') return pass('journal', `${records.length} records${later}`);
   return fail(
     'journal',
     `damaged at line ${damage.line}`,

@@ -39,6 +39,8 @@ export type JournalDamage =
 
 export type JournalReading = {
   readonly records: JournalRecord[];
+  /** Whole, and of a form that this release does not know: of a later program that was rolled back (C14). */
+  readonly foreign: number;
   readonly damage: JournalDamage | null;
 };
 
@@ -46,6 +48,7 @@ export type JournalReading = {
 export function decodeJournal(bytes: Uint8Array): JournalReading {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const records: JournalRecord[] = [];
+  let foreign = 0;
   let bad: { offsetBytes: number; line: number; wholeBefore: number } | null = null;
   let line = 0;
   for (let start = 0; start < text.length; ) {
@@ -53,25 +56,27 @@ export function decodeJournal(bytes: Uint8Array): JournalReading {
     const end = text.indexOf(10, start);
     const record = end === -1 ? err('torn') : decodeLine(text.toString('utf8', start, end));
     if (record.ok) records.push(record.value);
-    else bad ??= { offsetBytes: start, line, wholeBefore: records.length };
+    else if (record.error === 'foreign') foreign += 1;
+    else bad ??= { offsetBytes: start, line, wholeBefore: records.length + foreign };
     start = end === -1 ? text.length : end + 1;
   }
-  if (bad === null) return { records, damage: null };
+  if (bad === null) return { records, foreign, damage: null };
   const { offsetBytes } = bad;
   return {
     records,
+    foreign,
     damage:
-      records.length > bad.wholeBefore
+      records.length + foreign > bad.wholeBefore
         ? { kind: 'corrupt', offsetBytes, line: bad.line }
         : { kind: 'torn-tail', offsetBytes },
   };
 }
 
-function decodeLine(line: string): Result<JournalRecord, 'torn'> {
+function decodeLine(line: string): Result<JournalRecord, 'torn' | 'foreign'> {
   const json = line.slice(9);
   if (line[8] !== ' ' || line.slice(0, 8) !== sumOf(json)) return err('torn');
   const parsed = JournalRecord.safeParse(JSON.parse(json));
-  return parsed.success ? ok(parsed.data) : err('torn');
+  return parsed.success ? ok(parsed.data) : err('foreign');
 }
 
 const sumOf = (json: string): string => crc32(json).toString(16).padStart(8, '0');

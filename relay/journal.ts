@@ -45,7 +45,12 @@ export type Journal = {
   readonly nextJoinCounter: () => Promise<Result<number, JournalFailure>>;
 };
 
-export type OpenJournal = { readonly journal: Journal; readonly damage: JournalDamage | null };
+export type OpenJournal = {
+  readonly journal: Journal;
+  readonly damage: JournalDamage | null;
+  /** Records of a later release, passed over (C14). */
+  readonly foreign: number;
+};
 
 /**
  * Reads the journal, cutting a torn tail. `corrupt`: a record in the middle is bad; with `salvage` the readable ones are
@@ -58,7 +63,7 @@ export async function openJournal(
 ): Promise<Result<OpenJournal, OpenFailure>> {
   const bytes = await disk.read(JOURNAL_FILE);
   if (!bytes.ok) return bytes;
-  const { records, damage } = decodeJournal(bytes.value ?? new Uint8Array());
+  const { records, foreign, damage } = decodeJournal(bytes.value ?? new Uint8Array());
   if (damage?.kind === 'corrupt' && !options.salvage) {
     const detail = `${JOURNAL_FILE} is damaged at line ${damage.line}, byte ${damage.offsetBytes}`;
     return err({ code: 'corrupt', line: damage.line, detail });
@@ -68,7 +73,7 @@ export async function openJournal(
   const whole = damage?.offsetBytes ?? bytes.value?.byteLength ?? 0;
   const file = createFile(disk, memory, now, whole);
   const mended = damage === null ? ok(null) : damage.kind === 'corrupt' ? await file.compact() : await file.mend();
-  return mended.ok ? ok({ journal: journalOf(memory, file, now), damage }) : mended;
+  return mended.ok ? ok({ journal: journalOf(memory, file, now), damage, foreign }) : mended;
 }
 
 function journalOf(memory: Memory, file: JournalFile, now: () => EpochMs): Journal {

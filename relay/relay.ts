@@ -127,9 +127,10 @@ function sessionEvents(
       lease.attach(send);
       for (const part of sessionParts) part.attach(send);
     },
-    delivered: (commands, answer) => {
+    delivered: async ({ commands, unknown }, answer) => {
       if (commands.some(({ clusterId }) => clusterId !== null)) busy?.stir();
-      return dispatch.deliver(commands, answer);
+      if (unknown.length > 0) dispatch.refuse(unknown, answer);
+      if (commands.length > 0) await dispatch.deliver(commands, answer);
     },
     other: (frame) => {
       switch (frame.type) {

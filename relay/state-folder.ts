@@ -41,7 +41,8 @@ export async function openRelayState(
     const todo = isCorrupt ? 'check the disk, then start with --salvage-journal' : 'check the disk of the state folder';
     return refuse(journal.error.detail, todo);
   }
-  const { damage } = journal.value;
+  const { damage, foreign } = journal.value;
+  if (foreign > 0) log.warn('journal-of-later-release', { passedOver: foreign });
   if (damage !== null) log.warn('journal-mended', { damage: damage.kind, offsetBytes: damage.offsetBytes });
   const opened = await openGatewayKey(disk, craft);
   const key =

@@ -247,6 +247,8 @@ export const CommandFailure = z.discriminatedUnion('code', [
   failure('RELEASE_UNAVAILABLE', {}),
   /** The new program did not connect, or had no heartbeat for 120 s: the former serves again. */
   failure('RELEASE_ROLLED_BACK', {}),
+  /** Of a later release than the relay's (C14). */
+  failure('COMMAND_UNKNOWN', {}),
   failure('RELAY_BUG', {}),
 ]);
 export type CommandFailure = z.infer<typeof CommandFailure>;

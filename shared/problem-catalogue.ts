@@ -79,6 +79,11 @@ export const PROBLEMS = {
     title: 'The gateway has too much unfinished work',
     todo: 'Try again when its queue is shorter.',
   },
+  GATEWAY_OUTDATED: {
+    status: 409,
+    title: 'The gateway’s relay is older than the console',
+    todo: 'Upgrade the gateway, then try again.',
+  },
   GATEWAY_NO_ANSWER: {
     status: 504,
     title: 'The gateway did not answer in time',

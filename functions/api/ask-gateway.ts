@@ -70,6 +70,8 @@ export function commandProblem(failure: CommandFailure): ApiFailure {
     case 'MAAS_BROKEN':
     case 'SITE_FORBIDS':
       return apiFailure(failure.code, failure.detail);
+    case 'COMMAND_UNKNOWN':
+      return apiFailure('GATEWAY_OUTDATED', failure.detail);
     // Sent and no answer in 30 s: for one who only looks, that is out of reach.
     case 'MAAS_UNKNOWN_OUTCOME':
       return apiFailure('MAAS_UNREACHABLE', failure.detail);

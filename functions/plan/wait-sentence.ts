@@ -50,6 +50,7 @@ const ADVICE: Record<string, string> = {
   SITE_FORBIDS: 'The site’s own settings forbid it: ask who runs the gateway.',
   SECRET_UNREADABLE: 'The gateway can’t open a secret sealed for it: set the cloud account’s key again.',
   CONFIGURATION_CHANGED: 'This is a bug of Slipway: report it.',
+  COMMAND_UNKNOWN: 'The gateway’s relay is older than the console: upgrade the gateway.',
   RELAY_BUG: 'This is a bug of Slipway: report it.',
   MAAS_REFUSED: 'MAAS refuses the values given: correct them in the profile or in MAAS.',
 };

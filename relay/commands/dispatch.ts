@@ -13,7 +13,7 @@ import { type Ports, sleep } from '../ports.ts';
 import type { Outbox } from '../tunnel/outbox.ts';
 import { createLanes } from './lanes.ts';
 import { RELAY_ENDS } from './late-requests.ts';
-import { failed, staleness, storageFailure } from './refusals.ts';
+import { failed, staleness, storageFailure, unknownCommand } from './refusals.ts';
 import type { Run, RunCommand } from './run-command.ts';
 
 /** Several times the four calls MAAS takes: commands mostly wait, and a waiting one costs little. */
@@ -25,6 +25,8 @@ const DRAIN_MS_MAX = 35_000;
 export type Dispatch = {
   /** Takes commands of a verified frame. `send` gives the receipt. Never rejects. */
   readonly deliver: (commands: readonly Command[], send: (frame: RelayFrame) => void) => Promise<void>;
+  /** C14: commands of a later release, which nobody here can carry out. */
+  readonly refuse: (commandIds: readonly CommandId[], send: (frame: RelayFrame) => void) => void;
   /** T5: what the gateway does not hold any more is over. */
   readonly keepOnly: (outstanding: readonly CommandId[]) => void;
   readonly withdraw: (commandIds: readonly CommandId[]) => void;
@@ -106,6 +108,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
         start(taken, false);
       }
     },
+    refuse: (commandIds, send) => refuse(parts, commandIds, send),
     keepOnly: (outstanding) => {
       const held = new Set(outstanding);
       for (const commandId of [...running.keys(), ...taking])
@@ -126,6 +129,18 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       return running.size === 0;
     },
   };
+}
+
+function refuse(
+  { outbox, log }: DispatchParts,
+  commandIds: readonly CommandId[],
+  send: (frame: RelayFrame) => void,
+): void {
+  send({ v: PROTOCOL_VERSION, type: 'receipt', commandIds: [...commandIds] });
+  for (const commandId of commandIds) {
+    log.warn('command-unknown', { commandId, todo: 'upgrade the gateway' });
+    outbox.report(commandId, unknownCommand(commandId), null);
+  }
 }
 
 const STANDING: ReadonlySet<Verb> = new Set<Verb>(['observe-cluster', 'ensure-bootstrap']);

@@ -1,5 +1,5 @@
 // Why a command is not run, or not on: the refusals that are the relay's own.
-import type { Command, CommandFailure, CommandOutcome } from '../../shared/command.ts';
+import type { Command, CommandFailure, CommandId, CommandOutcome } from '../../shared/command.ts';
 import type { Journal, JournalFailure } from '../journal.ts';
 
 /** As long as a detail may be. */
@@ -15,6 +15,12 @@ export function staleness(journal: Pick<Journal, 'generationOf'>, command: Comma
   const highest = journal.generationOf(command.clusterId);
   if (command.generation >= highest) return null;
   return { code: 'STALE_GENERATION', highest, detail: `generation ${command.generation} is below ${highest}` };
+}
+
+/** C14 */
+export function unknownCommand(commandId: CommandId): CommandOutcome {
+  const verb = commandId.split('/')[2];
+  return failed({ code: 'COMMAND_UNKNOWN', detail: `${verb} came in a form that this relay does not know` });
 }
 
 export function storageFailure(failure: JournalFailure): CommandFailure {

@@ -1,11 +1,9 @@
 // One connection to the edge: dial → challenged → serving → closed (T1, T2, T5–T7, T9). It ends with an outcome; what to do
 // about it is the supervisor's. Frames are taken strictly one after another.
 import { z } from 'zod';
-import type { Command } from '../../shared/command.ts';
 import { TUNNEL_HANDSHAKE_MS, TUNNEL_PING_MS, TUNNEL_PONG_MS } from '../../shared/limits.ts';
 import {
   CLOSE,
-  DeliverPayload,
   EdgeFrame,
   encodeFrame,
   helloText,
@@ -18,6 +16,7 @@ import type { Identity } from '../identity.ts';
 import { type Log, reasonOf } from '../log.ts';
 import type { Ports } from '../ports.ts';
 import type { Dial, DialEnd, TunnelSocket } from './dial.ts';
+import { type Delivery, readDelivery } from './read-delivery.ts';
 
 type FrameOf<T extends EdgeFrame['type']> = Extract<EdgeFrame, { type: T }>;
 export type Welcome = FrameOf<'welcome'>;
@@ -26,7 +25,7 @@ export type Welcome = FrameOf<'welcome'>;
 export type SessionEvents = {
   readonly began: (welcome: Welcome, send: (frame: RelayFrame) => void) => void;
   /** The next frame is taken when this has resolved: a withdrawal must not overtake what it withdraws. */
-  readonly delivered: (commands: readonly Command[], send: (frame: RelayFrame) => void) => Promise<void>;
+  readonly delivered: (delivery: Delivery, send: (frame: RelayFrame) => void) => Promise<void>;
   readonly other: (frame: Exclude<EdgeFrame, { type: 'challenge' | 'welcome' | 'deliver' }>) => void;
   readonly ended: () => void;
 };
@@ -199,18 +198,14 @@ class Attempt {
   async #deliver(frame: FrameOf<'deliver'>, serving: Extract<AttemptState, { kind: 'serving' }>): Promise<void> {
     if (!(await this.#caller.verify(frame.payload, frame.signature)))
       return this.#refuse(CLOSE.BAD_FRAME, 'a command that the console did not sign');
-    const payload = DeliverPayload.safeParse(parseJson(frame.payload));
-    if (!payload.success) return this.#refuse(CLOSE.BAD_FRAME, 'commands in an unknown form');
-    const { gatewayId, nodeId, sessionId, seq, commands } = payload.data;
-    const { identity } = this.#caller;
-    const isOurs = gatewayId === identity.gatewayId && nodeId === identity.nodeId;
-    if (!isOurs || sessionId !== serving.welcome.sessionId)
-      return this.#refuse(CLOSE.BAD_FRAME, 'commands for another relay or session');
+    const delivery = readDelivery(parseJson(frame.payload), this.#caller.identity, serving.welcome.sessionId);
+    if (!delivery.ok) return this.#refuse(CLOSE.BAD_FRAME, delivery.error);
+    const { seq } = delivery.value;
     // The first of a session is 0 or 1; from then on a gap or a repeat is a frame lost or played again.
     const isNext = serving.lastSeq === null ? seq <= 1 : seq === serving.lastSeq + 1;
     if (!isNext) return this.#refuse(CLOSE.BAD_FRAME, `deliver ${seq} after ${serving.lastSeq}`);
     serving.lastSeq = seq;
-    await this.#session.delivered(commands, this.#send);
+    await this.#session.delivered(delivery.value, this.#send);
   }
 
   /** T9: a later version is told apart from nonsense, so that the operator knows which side to update. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { type CommandContext, type Handler, type ResultOf, stopped } from '../../relay/commands/handler.ts';
+import { CommandId } from '../../shared/command.ts';
 import { err, type Ok, ok } from '../../shared/result.ts';
 import { ACCOUNT, CLAIM, commandOf, identityCommand } from './commands.ts';
 import { counting, IDENTITY, relay } from './dispatch-harness.ts';
@@ -265,6 +266,15 @@ test('an outcome that can not be journalled is not told until it can', async () 
   one.disk.fail = null;
   await one.ports.advance(5_000);
   expect(one.reportsOf(command.commandId)).toEqual([{ ok: true, value: IDENTITY }]);
+});
+
+test('[C14] a command of a later release is received and refused, with its verb', async () => {
+  const one = await relay({});
+  const commandId = CommandId.parse('clu_a/cluster/ensure-later/1/1');
+  one.dispatch.refuse([commandId], one.send);
+  expect(one.sent).toMatchObject([{ type: 'receipt', commandIds: [commandId] }, { type: 'report' }]);
+  const detail = expect.stringContaining('ensure-later');
+  expect(one.reportsOf(commandId)).toEqual([{ ok: false, error: { code: 'COMMAND_UNKNOWN', detail } }]);
 });
 
 test('a command for another gateway or tenant is refused', async () => {

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { JOURNAL_FILE, type Journal, openJournal } from '../../relay/journal.ts';
 import type { CommandOutcome } from '../../shared/command.ts';
@@ -75,6 +76,20 @@ test('a torn tail is cut off, said, and written over', async () => {
     await opened.value.journal.settle(identityCommand().commandId, 'h1', OUTCOME);
     expect((await open(disk)).find(identityCommand().commandId)?.state).toBe('settled');
   }
+});
+
+test('[C14] a record of a later release is passed over, at the end or in the middle', async () => {
+  const disk = testDisk();
+  const first = await open(disk);
+  await first.accept(identityCommand(), 'h1');
+  const json = JSON.stringify({ kind: 'later', more: true });
+  const later = Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
+  disk.files.set(JOURNAL_FILE, Buffer.concat([disk.files.get(JOURNAL_FILE) ?? Buffer.alloc(0), later]));
+  expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
+  const second = await open(disk);
+  await second.settle(identityCommand().commandId, 'h1', OUTCOME);
+  expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
+  expect((await open(disk)).find(identityCommand().commandId)?.state).toBe('settled');
 });
 
 test('a record that rotted in the middle is refused by line, and given up only when asked', async () => {

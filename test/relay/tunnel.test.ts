@@ -51,8 +51,8 @@ function connection(journalled = () => Promise.resolve()) {
     },
     {
       began: () => seen.push('began'),
-      delivered: (commands) => {
-        seen.push(`delivered ${commands.length}`);
+      delivered: ({ commands, unknown }) => {
+        seen.push(`delivered ${commands.length}`, ...unknown);
         return journalled();
       },
       other: (frame) => seen.push(frame.type),
@@ -132,6 +132,17 @@ test('[T6] numbers rise by one: the next is taken, a repeat closes', async () =>
   await one.delivers(1);
   await one.delivers(1);
   expect(one.seen).toEqual(['began', 'delivered 1', 'delivered 1', 'ended']);
+  expect(one.closes).toEqual([CLOSE.BAD_FRAME]);
+});
+
+test('[C14] sets apart a command of a form of a later release, and closes at one without an id', async () => {
+  const one = connection();
+  await one.serve();
+  const known = identityCommand();
+  const later = { ...known, commandId: 'clu_a/cluster/ensure-later/1/1', body: { verb: 'ensure-later' } };
+  await one.delivers(0, { commands: [later, known] });
+  expect([one.seen, one.closes]).toEqual([['began', 'delivered 1', 'clu_a/cluster/ensure-later/1/1'], []]);
+  await one.delivers(1, { commands: [{ body: { verb: 'ensure-later' } }] });
   expect(one.closes).toEqual([CLOSE.BAD_FRAME]);
 });
 
