@@ -26,6 +26,8 @@ export const COMMAND_KEY = 'k'.repeat(43);
 const SWEEP_MS = 300_000;
 /** functions/sweep.ts: an alarm may be late by seconds. */
 const OVERDUE_MS = 60_000;
+/** A life has some dozens, a month thousands: closed ones are forgotten then, not only when the object starts. */
+const LINKS_MAX = 200;
 
 export type ClusterHost = ObjectHost<ClusterLogic>;
 export type GatewayHost = ObjectHost<GatewayLogic>;
@@ -130,7 +132,7 @@ export class Edge {
       else
         timeline.after(network.between(5, 60), () => {
           if (process.isGone || link.wasGivenUp) return;
-          this.#prune();
+          if (this.links.size > LINKS_MAX) this.#prune();
           this.links.add(link);
           this.#owners.set(link, process);
           link.established();

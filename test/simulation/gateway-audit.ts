@@ -1,6 +1,7 @@
 // What may not be left of a gateway's own machines when all is quiet (PROTOCOL.md I3, I5).
 import { GATEWAY_KEY_FILE } from '../../relay/gateway-key.ts';
 import type { OwnGateway } from './own-gateway.ts';
+import type { RelayNode } from './relay-node.ts';
 import type { World } from './world.ts';
 
 export function checkGatewayQuiet(world: World, gateway: OwnGateway): void {
@@ -28,6 +29,16 @@ export function checkGatewayQuiet(world: World, gateway: OwnGateway): void {
       site.violate('I3', `a code for ${String(claim)} stands, and that machine is given back`);
   if (!gateway.console.catalogue.isGone) return;
   if (nodes.length > 0) site.violate('I5', 'the gateway is deleted and knows of relays');
-  for (const { name, disk } of gateway.relays.nodes())
-    if (disk.files.has(GATEWAY_KEY_FILE)) site.violate('I5', `the gateway is deleted and ${name} has its key`);
+  const strays = straysOf(world, gateway);
+  for (const node of gateway.relays.nodes()) {
+    const { name, disk } = node;
+    if (!strays.has(node) && disk.files.has(GATEWAY_KEY_FILE))
+      site.violate('I5', `the gateway is deleted and ${name} has its key`);
+  }
+}
+
+/** A person marked it broken and its BMC did not obey: it runs on, MAAS calls it free, and nobody may touch it. */
+function straysOf({ region, machines }: World, { relays }: OwnGateway): ReadonlySet<RelayNode | null> {
+  const free = [...region.machines.values()].filter(({ owner }) => owner === null);
+  return new Set(free.flatMap(({ systemId }) => (machines.lives.has(systemId) ? relays.of(systemId) : [])));
 }

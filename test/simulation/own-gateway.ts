@@ -143,10 +143,10 @@ export class OwnGateway {
     const outside = this.#uninstaller === null ? [] : [this.#uninstaller.node];
     const others = [...this.relays.nodes(), ...outside].filter((other) => other !== node && this.#holdsKey(other));
     if (node !== null && this.#holdsKey(node) && others.length === 0) return false;
-    const found = this.#world.kubernetes.clusterOf(systemId);
+    const found = this.#world.kubernetes.homeOf(systemId);
     if (found === null || this.own()?.state?.address?.ip !== found.start.server.split(':')[0]) return true;
     const members = found.etcd.members();
-    const name = found.running.get(systemId)?.name;
+    const name = (found.running.get(systemId) ?? found.resting.get(systemId))?.name;
     const left = members.filter((member) => member.up && member.name !== name).length;
     return members.length === 1 ? node === null : left >= Math.floor(members.length / 2) + 1;
   }

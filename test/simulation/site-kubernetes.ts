@@ -99,6 +99,12 @@ export class SiteKubernetes {
     return [...this.clusters.values()].find(({ running }) => running.has(systemId)) ?? null;
   }
 
+  /** Also while it boots, with its disk. */
+  homeOf(systemId: string): SimulatedCluster | null {
+    const isPart = ({ running, resting }: SimulatedCluster) => running.has(systemId) || resting.has(systemId);
+    return [...this.clusters.values()].find(isPart) ?? null;
+  }
+
   dialFor(process: RelayProcess): ClusterDial {
     return {
       kubernetes: (server, identity) => this.#api(process, new URL(server).host, identity),
