@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { reasonOf } from '../log.ts';
 import type { StoredProgram } from '../program/program-book.ts';
+import { canStart } from './become-program.ts';
 
 const FOLDER_MODE = 0o700;
 const READ_ONLY = 0o400;
@@ -24,6 +25,8 @@ export type ProgramStore = {
   readonly isIntact: (program: StoredProgram) => Promise<boolean>;
   /** Reads no more than the release names. */
   readonly put: (program: StoredProgram, bytes: AsyncIterable<Uint8Array>) => Promise<Result<null, StoreFailure>>;
+  /** Null: it may be read, and executed if it is an executable; else why not. */
+  readonly canStart: (program: StoredProgram) => Promise<Result<null, string>>;
   /** Removes all others. */
   readonly keepOnly: (versions: readonly string[]) => Promise<Result<null, StoreFailure>>;
 };
@@ -43,6 +46,7 @@ export function openProgramStore(stateDir: string): ProgramStore {
     },
     put: (program, bytes) =>
       attempt(() => put(fileOf(program), program, bytes)).then((put) => (put.ok ? put.value : put)),
+    canStart: (program) => canStart(fileOf(program)),
     keepOnly: (versions) =>
       attempt(async () => {
         for (const name of await namesIn(folder))
