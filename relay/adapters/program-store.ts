@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { reasonOf } from '../log.ts';
 import type { StoredProgram } from '../program/program-book.ts';
+import { takeVerified } from '../program/take-verified.ts';
 import { canStart } from './become-program.ts';
 
 const FOLDER_MODE = 0o700;
@@ -77,23 +78,12 @@ async function put(
 
 async function write(
   file: FileHandle,
-  { sizeBytes, sha256 }: StoredProgram,
+  program: StoredProgram,
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<Result<null, StoreFailure>> {
-  const other = (detail: string) => err({ code: 'other-bytes' as const, detail });
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of orCutOff(bytes)) {
-    size += chunk.byteLength;
-    if (size > sizeBytes) return other(`it has more than the ${sizeBytes} bytes that the release names`);
-    hash.update(chunk);
-    await file.appendFile(chunk);
-  }
-  if (size < sizeBytes) return other(`it has ${size} bytes, and the release names ${sizeBytes}`);
-  const found = hash.digest('hex');
-  if (found !== sha256) return other(`its SHA-256 is ${found}, and the release names ${sha256}`);
-  await file.sync();
-  return ok(null);
+  const taken = await takeVerified(program, orCutOff(bytes), (chunk) => file.appendFile(chunk));
+  if (taken.ok) await file.sync();
+  return taken;
 }
 
 async function* orCutOff(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

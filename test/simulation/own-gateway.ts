@@ -13,8 +13,10 @@ import { HumanHand } from './human-hand.ts';
 import { InstallerHost, type Work } from './installer-host.ts';
 import { MachineRelays } from './machine-relays.ts';
 import { OwnConsole } from './own-console.ts';
+import { OwnUpgrade } from './own-upgrade.ts';
 import { randomOf } from './prng.ts';
 import type { RelayNode } from './relay-node.ts';
+import { RELEASE_KEY, SiteReleases } from './site-releases.ts';
 import { standInCraft } from './stand-in-craft.ts';
 import type { World } from './world.ts';
 
@@ -37,6 +39,8 @@ export class OwnGateway {
   #lost: RelayNode | null = null;
   #hasOtherLeader = false;
   readonly #people: HumanHand;
+  /** Null: it is not upgraded in this life. */
+  readonly upgrade: OwnUpgrade | null;
   readonly #deadSince = new Map<string, number>();
   #installer: InstallerHost | null = null;
   #uninstaller: InstallerHost | null = null;
@@ -59,7 +63,8 @@ export class OwnGateway {
     const { seed } = world.scenario;
     this.console = new OwnConsole(site, edge, randomOf(seed, 'console'));
     const craft = standInCraft(safe, randomOf(seed, 'keys'));
-    const surroundings = { safe, craft, wire, kubernetes, dialFor: world.dialFor };
+    const releases = plan.upgrade === null ? null : new SiteReleases(site);
+    const surroundings = { safe, craft, wire, kubernetes, dialFor: world.dialFor, releases };
     const isCutOff = (name: string) => world.isCutOff(name);
     this.#shared = { site, seed, surroundings, console: this.console, watch: world.watch, isCutOff };
     this.relays = new MachineRelays({
@@ -67,8 +72,12 @@ export class OwnGateway {
       isConnected: (name) => edge.linksOf(name).length > 0,
       opened: (node) => world.addNode(node),
       closed: (node) => world.removeNode(node),
+      nodeAt: (host) => world.nodes.find((node) => node.host === host) ?? null,
     });
     this.#people = new HumanHand(world, randomOf(seed, 'people'));
+    this.upgrade =
+      plan.upgrade === null || releases === null ? null : new OwnUpgrade(world, plan.upgrade, releases, this.#people);
+    if (releases !== null) edge.releaseKey = RELEASE_KEY;
     edge.ownPorts = (host) => ({
       catalogue: this.console.catalogue.portFor(host),
       ownCluster: (_scope, id) => ownClusterPort(edge, host, id),
@@ -93,9 +102,12 @@ export class OwnGateway {
     return all.at(-1) ?? null;
   }
 
-  /** Whether a cluster may be asked for: in a failover it comes when the leader is gone. */
+  /** Whether a cluster may be asked for: in a failover it comes when the leader is gone, in an upgrade before it or meanwhile. */
   isOpenForUsers(): boolean {
-    return this.account !== null && (this.#plan.leaderLost === null || this.leaderLostAt !== null);
+    const { leaderLost, upgrade } = this.#plan;
+    if (this.account === null) return false;
+    if (upgrade?.clustersCome === 'meanwhile') return this.upgrade?.askedAt != null;
+    return leaderLost === null || this.leaderLostAt !== null;
   }
 
   isTerminal(): boolean {
@@ -110,10 +122,15 @@ export class OwnGateway {
     if (leaderLost !== null && this.leaderLostAt === null) return 'a leader to lose';
     if (growAfterMs !== null && (this.#grewAt === null || state.growing !== null)) return 'its growth';
     if (deleteAfterMs !== null && !(this.console.catalogue.isGone && this.#uninstaller?.isDone)) return 'its end';
-    return null;
+    return this.upgrade?.waitsFor() ?? null;
   }
 
   ending(): string {
+    if (this.upgrade !== null) return `${this.#phase()}, ${this.upgrade.ending()}`;
+    return this.#phase();
+  }
+
+  #phase(): string {
     const { isGone } = this.console.catalogue;
     const state = this.own()?.state ?? null;
     return isGone ? 'gateway deleted' : state === null ? 'gateway none' : `gateway ${phaseOf(state)}`;
@@ -202,6 +219,10 @@ export class OwnGateway {
     if (leaderLost !== null && this.leaderLostAt === null && isDue(leaderLost.afterMs))
       this.#loseLeader(leaderLost.how);
     if (record !== null && this.#grewAt === null && isDue(growAfterMs)) this.#grow(record);
+    if (this.upgrade !== null && this.#installedAt !== null) {
+      this.upgrade.look(now, this.#installedAt);
+      this.lastAskedAt = Math.max(this.lastAskedAt, this.upgrade.askedAt ?? now);
+    }
     if (this.#uninstaller === null && isDue(deleteAfterMs) && this.usersAreThrough()) {
       this.lastAskedAt = now;
       this.#uninstaller = this.#hostFor('uninstall', null);
@@ -269,7 +290,7 @@ function ownClusterPort(edge: Edge, host: GatewayHost, id: ClusterId): OwnCluste
     edge.own(id).host.call(host.asCaller('asked'), 'own', method);
   return {
     view: () => call((logic) => logic.view()),
-    relaysChanged: (relays) => call((logic) => logic.relaysChanged(relays)),
+    relaysChanged: (relays, notice) => call((logic) => logic.relaysChanged(relays, notice)),
     requestAbort: (actor) => call((logic) => logic.requestAbort(actor)),
     requestDeletion: (actor) => call((logic) => logic.requestDeletion(actor)),
     changeMachines: (release) => call((logic) => logic.changeMachines(release)),
