@@ -15,11 +15,13 @@ import type { RelayNode } from './relay-node.ts';
 import type { RelayProcess } from './relay-process.ts';
 import { judgeDamage, type RelaySurroundings, serveRelay } from './serve-relay.ts';
 import { CutOff, type Program, type SiteReleases, signRelease } from './site-releases.ts';
+import type { Conduct } from './upgrade-scenario.ts';
 
 /** Shorter than production's, in the same order. */
 export const SIMULATED_UPGRADE_WAITS: UpgradeWaits = { heartbeatMs: 40_000, trialMs: 30_000, startedMs: 20_000 };
 const FOLDER = 'programs/';
 const FALTERS_MS = 500;
+const STANDS_STILL: ReadonlySet<Conduct> = new Set(['never-dials', 'stands-still']);
 
 export type NodeProgramsParts = {
   readonly releases: SiteReleases;
@@ -53,7 +55,10 @@ export class NodePrograms {
     const program = this.#next ?? this.#parts.installed;
     const isStored = this.#next !== null;
     this.#next = null;
-    if (program.conduct === 'ends-alone' && isStored) return this.#falters(process);
+    this.#parts.releases.starts(this.node, program);
+    // None of them is ever to run by itself, and what they would do then is what they did in their trial.
+    if (STANDS_STILL.has(program.conduct)) return;
+    if (program.conduct !== 'sound') return this.#falters(process);
     await this.#serve(process, program, isStored, null, NEVER_ASKED);
   }
 
@@ -61,6 +66,7 @@ export class NodePrograms {
   async #try(process: RelayProcess, program: Program, former: Former, asked: Asked): Promise<void> {
     const { surroundings } = this.#parts;
     const { node } = this;
+    this.#parts.releases.starts(node, program);
     if (program.conduct === 'ends-in-trial') return this.#falters(process);
     if (program.conduct === 'never-dials') return;
     const proved = await prove({

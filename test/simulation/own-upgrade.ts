@@ -1,5 +1,6 @@
 // The upgrade of a gateway on machines of its own: a release is published, and a person asks for it, and takes it back.
 import { hasEnded, UpgradeState } from '../../functions/plan/upgrade-state.ts';
+import type { ClusterPhase } from '../../shared/cluster-view.ts';
 import { NOBODY } from './edge.ts';
 import type { HumanHand } from './human-hand.ts';
 import type { SiteReleases } from './site-releases.ts';
@@ -57,11 +58,12 @@ export class OwnUpgrade {
     return Number(row?.n);
   }
 
-  /** What has not come about; null when all has. */
-  waitsFor(): string | null {
+  /** What has not come about; null when all has. @param phase of the gateway's machines */
+  waitsFor(phase: ClusterPhase): string | null {
     if (this.answer === null) return 'an upgrade to be asked for';
     const state = this.state();
-    return state === null || hasEnded(state) ? null : `its upgrade, which is ${state.stage}`;
+    if (state !== null && !hasEnded(state)) return `its upgrade, which is ${state.stage}`;
+    return phase === 'running' ? null : 'its machines';
   }
 
   ending(): string {

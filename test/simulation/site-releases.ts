@@ -21,6 +21,8 @@ const SIGNATURE_LENGTH = 86;
 export const INSTALLED_VERSION = '1.0.0';
 const NEW_VERSION = '1.1.0';
 const OLDER_VERSION = '0.9.0';
+/** Of the same length: what a stranger made is told by its digest. */
+const [MAKER, STRANGER] = ['slipway', 'another'];
 
 export type Program = StoredProgram & { readonly conduct: Conduct; readonly bytes: Uint8Array };
 
@@ -36,9 +38,10 @@ export class SiteReleases {
   /** Null: nobody has published anything. */
   published: { readonly program: Program; readonly manifest: ReleaseManifest; readonly release: SignedRelease } | null =
     null;
-  #given: Uint8Array = new Uint8Array();
+  /** What the console sends when it is asked for the program. */
+  #given: Program | null = null;
   readonly #running = new WeakMap<RelayNode, Program>();
-  /** No relay may ever run them. */
+  /** Digests of what no relay may ever run. */
   readonly #forbidden = new Set<string>();
 
   constructor(site: Site) {
@@ -58,15 +61,14 @@ export class SiteReleases {
     const key = publishing === 'forged' ? STRANGERS_KEY : RELEASE_KEY;
     const release = { manifest: text, signature: signRelease(key, text) };
     this.published = { program, manifest, release };
-    // As long as the real one, and another.
-    this.#given = publishing === 'tampered' ? program.bytes.map((byte) => byte ^ 1) : program.bytes;
-    if (publishing !== 'signed') this.#forbidden.add(version);
+    this.#given = publishing === 'tampered' ? programOf(version, 'sound', STRANGER) : program;
+    if (publishing !== 'signed') this.#forbidden.add(this.#given.sha256);
     return { release, publishedAt: this.#site.timeline.now };
   }
 
   /** By the digest that a bootstrap document names. */
   programWith(sha256: string): Program | null {
-    return [this.installed, this.published?.program].find((one) => one?.sha256 === sha256) ?? null;
+    return [this.installed, this.published?.program, this.#given].find((one) => one?.sha256 === sha256) ?? null;
   }
 
   /** What its bytes are; null when they are no program. */
@@ -81,8 +83,10 @@ export class SiteReleases {
 
   runs(node: RelayNode, program: Program): void {
     this.#running.set(node, program);
-    if (this.#forbidden.has(program.version))
-      this.#site.violate('U1', `${node.name} runs ${program.version}, which nobody may run`);
+  }
+
+  starts(node: RelayNode, { version, sha256 }: Program): void {
+    if (this.#forbidden.has(sha256)) this.#site.violate('U1', `${node.name} starts ${version}, which nobody may run`);
   }
 
   /** The console's route of programs. */
@@ -94,10 +98,10 @@ export class SiteReleases {
       await sleep(network.between(5, 60));
       if (isCutOff() || faults.strikes('dial-fails'))
         return err({ code: 'unreachable', detail: 'no route (simulated)' });
-      const { program } = this.published ?? { program: null };
-      if (program === null || url !== `${ORIGIN}${programPath(program.version, program.platform)}`)
+      const given = this.#given;
+      if (given === null || url !== `${ORIGIN}${programPath(given.version, given.platform)}`)
         return err({ code: 'refused', detail: 'the console answered with status 404' });
-      return ok(await use(chunks(this.#given)));
+      return ok(await use(chunks(given.bytes)));
     };
   }
 
@@ -111,8 +115,8 @@ export class SiteReleases {
   }
 }
 
-function programOf(version: string, conduct: Conduct): Program {
-  const bytes = Buffer.from(`slipway-relay ${version} ${CONDUCTS.indexOf(conduct)} of the simulation`);
+function programOf(version: string, conduct: Conduct, maker = MAKER): Program {
+  const bytes = Buffer.from(`slipway-relay ${version} ${CONDUCTS.indexOf(conduct)} of ${maker}`);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { version, platform: 'linux-x64', sha256, sizeBytes: bytes.byteLength, conduct, bytes };
 }
