@@ -3,17 +3,26 @@
 import { randomBytes } from 'node:crypto';
 import { becomeProgram } from './adapters/become-program.ts';
 import { createDial } from './adapters/dial-websocket.ts';
+import { createFetchProgram } from './adapters/fetch-program.ts';
 import { openFormerChannel } from './adapters/former-channel.ts';
 import type { LoadedConfig } from './adapters/load-config.ts';
 import { openDisk } from './adapters/node-disk.ts';
 import { createNodePorts, isoNow } from './adapters/node-ports.ts';
-import { lineOf, ownLine } from './adapters/this-program.ts';
+import { openProgramStore } from './adapters/program-store.ts';
+import { startSuccessor } from './adapters/start-successor.ts';
+import { lockState } from './adapters/state-lock.ts';
+import { isStored, lineOf, ownLine, ownPlatform } from './adapters/this-program.ts';
 import { armFailpoint } from './failpoint.ts';
 import { createLog, type Log } from './log.ts';
-import { giveOver } from './program/give-over.ts';
+import type { Ports } from './ports.ts';
+import type { ProgramHost } from './program/program-host.ts';
 import { prove } from './program/prove.ts';
 import { readUpgradeWaits } from './program/upgrade-waits.ts';
-import { type Asked, type ServiceParts, serveOnce } from './serve-once.ts';
+import { cannotStart, serveInTurns } from './serve-in-turns.ts';
+import type { Asked } from './serve-once.ts';
+import { startServing } from './serving-relay.ts';
+import { openRelayState } from './state-folder.ts';
+import { verifySignature } from './vault.ts';
 import { RELAY_VERSION } from './version.ts';
 
 export type RunOptions = {
@@ -24,6 +33,8 @@ export type RunOptions = {
   /** The entry point of this program. */
   readonly mainFile: string;
 };
+
+const AGENT = `slipway-relay/${RELAY_VERSION}`;
 
 /** Resolves with the exit status. */
 export async function run(loaded: LoadedConfig, options: RunOptions): Promise<number> {
@@ -42,41 +53,41 @@ export async function run(loaded: LoadedConfig, options: RunOptions): Promise<nu
   if (options.trial) {
     if (former === null)
       return cannotStart(log, 'only a relay that upgrades itself starts a program with --trial', 'leave --trial out');
-    const dial = createDial(loaded.config.proxy, loaded.ca, `slipway-relay/${RELAY_VERSION}`);
+    const dial = createDial(loaded.config.proxy, loaded.ca, AGENT);
     const bootId = randomBytes(12).toString('base64url');
     const proved = await prove({ former, disk: disk.value, dial, ports, log, bootId, version: RELAY_VERSION });
     if (!proved.ok) return cannotStart(log, proved.error.detail, proved.error.todo);
   }
+  const host = makeHost(loaded, options, ports, log);
   const asked = untilAsked(former !== null);
-  const turn: ServiceParts = { loaded, options, former, disk: disk.value, ports, waits, log, asked };
-  return serveInTurns(turn);
-}
-
-async function serveInTurns(parts: ServiceParts): Promise<number> {
-  const { options, waits, ports, log, asked } = parts;
-  const { mainFile, environment } = options;
-  for (;;) {
-    const end = await serveOnce(parts);
-    switch (end.kind) {
-      case 'ended':
-        return 0;
-      case 'cannot-start':
-        return cannotStart(log, end.detail, end.todo);
-      case 'begin-anew':
-        return becomeProgram(ownLine(mainFile, ['run']), environment);
-      case 'become':
-        return becomeProgram(lineOf(end.platform, end.file, end.args), environment);
-      case 'handed-over': {
-        const { book, store, order } = end;
-        const watching = { book, heartbeatMs: waits.heartbeatMs, ports, log, asked: asked.signal };
-        const fate = await giveOver(order, watching);
-        if (fate === 'asked' || asked.isAsked()) return 0;
-        if (fate === 'failed') break;
-        await book.count(order.program.version, 1);
-        return becomeProgram(lineOf(order.program.platform, store.fileOf(order.program), ['run']), environment);
-      }
+  const end = await serveInTurns({ host, former, disk: disk.value, ports, waits, log, asked });
+  switch (end.kind) {
+    case 'exit':
+      return end.status;
+    case 'anew':
+      return becomeProgram(ownLine(options.mainFile, ['run']), environment);
+    case 'become': {
+      const args = ['run', ...(options.salvageJournal && end.at === 'start' ? ['--salvage-journal'] : [])];
+      return becomeProgram(lineOf(end.program.platform, host.store.fileOf(end.program), args), environment);
     }
   }
+}
+
+function makeHost(loaded: LoadedConfig, options: RunOptions, ports: Ports, log: Log): ProgramHost {
+  const { stateDir, proxy, releaseKey } = loaded.config;
+  const { mainFile, environment, salvageJournal } = options;
+  const store = openProgramStore(stateDir);
+  return {
+    ...{ version: RELAY_VERSION, platform: ownPlatform(), releaseKey, folder: stateDir, store },
+    isStored: () => isStored(store.folder, mainFile),
+    lock: () => lockState(stateDir),
+    open: (disk) => openRelayState(disk, ports, log, salvageJournal),
+    serve: (served) => startServing({ loaded, ports, log, mainFile, ...served }),
+    fetchProgram: createFetchProgram(proxy, loaded.ca, AGENT),
+    start: (program) =>
+      startSuccessor(lineOf(program.platform, store.fileOf(program), ['run', '--trial']), environment),
+    verify: verifySignature,
+  };
 }
 
 /** SIGTERM or SIGINT; a second one ends at once. Who is watched is told by the former too, and ended by it if need be. */
@@ -92,9 +103,4 @@ function untilAsked(isWatched: boolean): Asked {
     }
   });
   return { signal, isAsked: () => isAsked };
-}
-
-function cannotStart(log: Log, detail: string, todo: string): number {
-  log.error('cannot-start', { detail, todo });
-  return 1;
 }

@@ -123,8 +123,8 @@ export class ClusterLogic implements ClusterRpc {
     this.#advance([{ kind: 'gateway-connected', at: this.#ports.now(), connected, ahead }]);
   }
 
-  async relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean> {
-    const state = this.#advance([{ kind: 'relays-changed', at: this.#ports.now(), relays: [...relays] }]);
+  async relaysChanged(relays: readonly RelayOfMachine[], notice: number | null = null): Promise<boolean> {
+    const state = this.#advance([{ kind: 'relays-changed', at: this.#ports.now(), relays: [...relays], notice }]);
     return state !== null;
   }
 

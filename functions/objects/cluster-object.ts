@@ -97,8 +97,8 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
     return this.#logic.gatewayConnected(connected, ahead);
   }
 
-  relaysChanged(relays: readonly RelayOfMachine[]) {
-    return this.#logic.relaysChanged(relays);
+  relaysChanged(relays: readonly RelayOfMachine[], notice?: number) {
+    return this.#logic.relaysChanged(relays, notice);
   }
 
   resize(size: number) {

@@ -206,7 +206,7 @@ function ownClusterOf(env: Env, scope: Scope, id: ClusterId): OwnClusterPort {
   const object = () => clusterOf(env, scope, id);
   return {
     view: () => timed('view', object().view()),
-    relaysChanged: (relays) => timed('relaysChanged', object().relaysChanged(relays)),
+    relaysChanged: (relays, notice) => timed('relaysChanged', object().relaysChanged(relays, notice)),
     requestAbort: (actor) => timed('requestAbort', object().requestAbort(actor)),
     requestDeletion: (actor) => timed('requestDeletion', object().requestDeletion(actor)),
     leftovers: () => timed('leftovers', object().leftovers()),

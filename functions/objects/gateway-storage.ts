@@ -85,6 +85,8 @@ const STEPS: readonly (readonly string[])[] = [
     `CREATE TABLE recovery (one INTEGER PRIMARY KEY CHECK (one = 1), recovery_key TEXT NOT NULL,
        attempt INTEGER NOT NULL DEFAULT 0, ask_at INTEGER NOT NULL DEFAULT 0, copy TEXT)`,
   ],
+  // Notices to the machines' cluster are numbered: an old one may come late.
+  ['ALTER TABLE own ADD COLUMN notices INTEGER NOT NULL DEFAULT 0'],
 ];
 
 /** All but the gateway's own row. */

@@ -24,6 +24,7 @@ const OwnRow = z
     giving_back: z.int(),
     runs: z.string().transform(runsOf),
     release: json(MachinesRelease),
+    notices: z.int(),
   })
   .transform((row) => ({
     /** As it was last taken whole; null before. */
@@ -37,11 +38,12 @@ const OwnRow = z
     relaysTold: row.relays_told,
     /** What they run, as they were made or last changed; null when that is not known. */
     release: row.release,
+    notices: row.notices,
   }));
 export type OwnRecord = z.infer<typeof OwnRow>;
 export type OwnClusterRecord = NonNullable<OwnRecord['cluster']>;
 
-const NONE: OwnRecord = { installation: null, cluster: null, relaysTold: null, release: null };
+const NONE: OwnRecord = { installation: null, cluster: null, relaysTold: null, release: null, notices: 0 };
 
 export type OwnCluster = ReturnType<typeof ownCluster>;
 
@@ -80,5 +82,10 @@ export function ownCluster(sql: Sql) {
       ),
     taken: (installation: Installation) => change('installation = ?', JSON.stringify(installation)),
     told: (relays: string) => change('relays_told = ?', relays),
+    /** Of a notice to that cluster: rises for as long as the gateway stands. */
+    nextNotice: (): number => {
+      change('notices = notices + 1');
+      return read().notices;
+    },
   };
 }

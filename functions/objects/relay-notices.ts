@@ -53,8 +53,10 @@ export class RelayNotices {
     const unsaid = this.#unsaid();
     if (unsaid === null) return;
     const { scope, clusterId, relays, text } = unsaid;
+    // Kept before it is sent: who tells more than this instance knew has a higher one.
+    const notice = storage.own.nextNotice();
     try {
-      const stored = await ownCluster(scope, clusterId).relaysChanged(relays);
+      const stored = await ownCluster(scope, clusterId).relaysChanged(relays, notice);
       if (!stored) throw new Error('the cluster is not made yet');
       this.#failures = 0;
       if (storage.own.read().cluster?.id === clusterId) storage.own.told(text);

@@ -54,8 +54,11 @@ export type ClusterRpc = {
    * nobody (U6).
    */
   gatewayConnected(connected: boolean, ahead?: number | null): Promise<void>;
-  /** To the machines of a gateway: its relays as they are now. False when there is no such cluster (yet): nothing is stored. */
-  relaysChanged(relays: readonly RelayOfMachine[]): Promise<boolean>;
+  /**
+   * To the machines of a gateway: its relays as they are now. False when there is no such cluster (yet): nothing is stored.
+   * @param notice rises with each: one that was overtaken on its way changes nothing. Left out: it counts as the newest
+   */
+  relaysChanged(relays: readonly RelayOfMachine[], notice?: number): Promise<boolean>;
   /** To the machines of a gateway: so many there shall be. Not more than there are: nothing happens. `NOT_FOUND`, `GATEWAY_NOT_HEALTHY`. */
   resize(size: number): Promise<Result<ClusterView, ApiFailure>>;
   /**

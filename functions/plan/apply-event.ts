@@ -36,7 +36,7 @@ export function applyEvent(state: ClusterState | null, event: ClusterEvent): Clu
     case 'machines-changed':
       return applyMachines(state, event.release, event.at) ?? ignore(state);
     case 'relays-changed':
-      return applyRelays(state, event.relays, event.at) ?? ignore(state);
+      return applyRelays(state, event) ?? ignore(state);
     default:
       return assertNever(event);
   }
@@ -119,6 +119,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     gatewayScope,
     kind: cluster,
     relays: [],
+    relaysNotice: 0,
     relaysRevoked: [],
     growing: null,
     rolling: null,

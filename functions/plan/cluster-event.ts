@@ -30,8 +30,11 @@ export const ClusterEvent = z.discriminatedUnion('kind', [
   event('resized', { size: z.int().min(1).max(CONTROL_PLANE_SIZE_MAX) }),
   /** A gateway's machines shall run this, one after another (features G9). */
   event('machines-changed', { release: MachinesRelease }),
-  /** The relays of the gateway as they are now; told to the cluster that is the gateway's own machines. */
-  event('relays-changed', { relays: z.array(RelayOfMachine).max(64) }),
+  /** The relays of the gateway as they are now; told to the cluster that is the gateway's own machines. `notice` rises with each. */
+  event('relays-changed', {
+    relays: z.array(RelayOfMachine).max(64),
+    notice: z.int().positive().nullable().default(null),
+  }),
   event('account-changed', { account: AccountAccess }),
   event('command-settled', { commandId: CommandId, outcome: CommandOutcome }),
   event('observed', { fact: ClusterFact }),

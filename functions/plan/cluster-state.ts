@@ -153,6 +153,8 @@ export const ClusterState = z.strictObject({
   kind: ClusterKind.default('workload'),
   /** Of a gateway's own machines: its relays as last told. */
   relays: z.array(RelayOfMachine).default([]),
+  /** The number of the notice that named them. */
+  relaysNotice: z.int().nonnegative().default(0),
   /** Claims whose relays the gateway was told to shut out, and that it has not named since. */
   relaysRevoked: z.array(Claim).default([]),
   /** A provisioned control plane on its way to a larger size; null before and when it is there. */

@@ -8,6 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { reasonOf } from '../log.ts';
 import type { StoredProgram } from '../program/program-book.ts';
+import { takeVerified } from '../program/take-verified.ts';
+import { canStart } from './become-program.ts';
 
 const FOLDER_MODE = 0o700;
 const READ_ONLY = 0o400;
@@ -24,6 +26,8 @@ export type ProgramStore = {
   readonly isIntact: (program: StoredProgram) => Promise<boolean>;
   /** Reads no more than the release names. */
   readonly put: (program: StoredProgram, bytes: AsyncIterable<Uint8Array>) => Promise<Result<null, StoreFailure>>;
+  /** Null: it may be read, and executed if it is an executable; else why not. */
+  readonly canStart: (program: StoredProgram) => Promise<Result<null, string>>;
   /** Removes all others. */
   readonly keepOnly: (versions: readonly string[]) => Promise<Result<null, StoreFailure>>;
 };
@@ -43,6 +47,7 @@ export function openProgramStore(stateDir: string): ProgramStore {
     },
     put: (program, bytes) =>
       attempt(() => put(fileOf(program), program, bytes)).then((put) => (put.ok ? put.value : put)),
+    canStart: (program) => canStart(fileOf(program)),
     keepOnly: (versions) =>
       attempt(async () => {
         for (const name of await namesIn(folder))
@@ -73,23 +78,12 @@ async function put(
 
 async function write(
   file: FileHandle,
-  { sizeBytes, sha256 }: StoredProgram,
+  program: StoredProgram,
   bytes: AsyncIterable<Uint8Array>,
 ): Promise<Result<null, StoreFailure>> {
-  const other = (detail: string) => err({ code: 'other-bytes' as const, detail });
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of orCutOff(bytes)) {
-    size += chunk.byteLength;
-    if (size > sizeBytes) return other(`it has more than the ${sizeBytes} bytes that the release names`);
-    hash.update(chunk);
-    await file.appendFile(chunk);
-  }
-  if (size < sizeBytes) return other(`it has ${size} bytes, and the release names ${sizeBytes}`);
-  const found = hash.digest('hex');
-  if (found !== sha256) return other(`its SHA-256 is ${found}, and the release names ${sha256}`);
-  await file.sync();
-  return ok(null);
+  const taken = await takeVerified(program, orCutOff(bytes), (chunk) => file.appendFile(chunk));
+  if (taken.ok) await file.sync();
+  return taken;
 }
 
 async function* orCutOff(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -5,7 +5,6 @@ import { compareVersions, readManifest, type SignedRelease } from '../../shared/
 import { err, ok, type Result } from '../../shared/result.ts';
 import type { StoredProgram } from '../program/program-book.ts';
 import type { ProgramExchange } from '../program/program-exchange.ts';
-import { verifySignature } from '../vault.ts';
 import { type CommandContext, type Handler, type HandlerFailure, stopped } from './handler.ts';
 import { pause } from './persevere.ts';
 
@@ -43,10 +42,10 @@ export function ensureRelayProgram(exchange?: ProgramExchange): Handler<'ensure-
 
 async function wantedProgram(
   release: SignedRelease,
-  { version, platform, releaseKey }: ProgramExchange,
+  { version, platform, releaseKey, verify }: ProgramExchange,
 ): Promise<Result<StoredProgram, CommandFailure>> {
   if (releaseKey === null) return err({ code: 'RELEASE_UNTRUSTED', detail: NO_KEY });
-  if (!(await verifySignature(releaseKey, release.manifest, release.signature)))
+  if (!(await verify(releaseKey, release.manifest, release.signature)))
     return err({ code: 'RELEASE_UNTRUSTED', detail: 'the release key that this relay pins did not sign this release' });
   const manifest = readManifest(release);
   if (manifest === null)

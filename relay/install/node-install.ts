@@ -89,6 +89,8 @@ function filesOf(
 }
 
 export type NodePairingWorld = Pick<HostWorld, 'openState' | 'post' | 'now' | 'craft'> & {
+  /** Of the program that pairs; left out: this one. */
+  readonly version?: string;
   readonly system: Pick<HostWorld['system'], 'read'>;
 };
 
@@ -110,7 +112,7 @@ export async function pairNode(
     console,
     object,
     hostname: host,
-    relayVersion: RELAY_VERSION,
+    relayVersion: world.version ?? RELAY_VERSION,
     // A machine that was bootstrapped again has a new code, and its node takes the place of the former.
     replace: true,
     now: world.now(),

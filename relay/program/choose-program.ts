@@ -1,7 +1,6 @@
 // At the start of `run`: the accepted program runs, unless the installed one is as new or it does not get on. Whatever is wrong with
 // it, the installed program is there: a node is never locked out.
 import { compareVersions, type ProgramPlatform, type ReleaseVersion } from '../../shared/release.ts';
-import { canStart } from '../adapters/become-program.ts';
 import type { ProgramStore } from '../adapters/program-store.ts';
 import type { Log } from '../log.ts';
 import type { AcceptedProgram, ProgramBook } from './program-book.ts';
@@ -48,6 +47,6 @@ async function whyNot(
   if (program.starts >= STARTS_MAX)
     return { isWrong: true, detail: `it ended soon after its start ${STARTS_MAX} times in a row` };
   if (!(await store.isIntact(program))) return { isWrong: true, detail: 'its file is missing, or was changed' };
-  const startable = await canStart(store.fileOf(program));
+  const startable = await store.canStart(program);
   return startable.ok ? null : { isWrong: true, detail: startable.error };
 }

@@ -27,6 +27,8 @@ export type ProgramExchange = {
   readonly platform: ProgramPlatform | null;
   /** Raw Ed25519, base64url; null when this relay trusts none. */
   readonly releaseKey: string | null;
+  /** Whether the signature is that key's over the text. */
+  readonly verify: (key: string, text: string, signature: string) => Promise<boolean>;
   /** A former process watches this one: its fate is not decided. */
   readonly isWatched: boolean;
   /** Why the program of this command was given up; null when it may be tried. */
@@ -46,7 +48,7 @@ export type ProgramExchange = {
 /** What a hand-over was asked for. */
 export type HandOver = { readonly program: StoredProgram; readonly successor: Successor };
 
-export type ExchangeParts = Pick<ProgramExchange, 'version' | 'platform' | 'releaseKey' | 'isWatched'> & {
+export type ExchangeParts = Pick<ProgramExchange, 'version' | 'platform' | 'releaseKey' | 'verify' | 'isWatched'> & {
   /** Of the console. */
   readonly origin: string;
   readonly store: ProgramStore;
@@ -59,11 +61,12 @@ export type ExchangeParts = Pick<ProgramExchange, 'version' | 'platform' | 'rele
 };
 
 export function createProgramExchange(parts: ExchangeParts): ProgramExchange {
-  const { version, platform, releaseKey, isWatched, store, book, log } = parts;
+  const { version, platform, releaseKey, verify, isWatched, store, book, log } = parts;
   return {
     version,
     platform,
     releaseKey,
+    verify,
     isWatched,
     givenUp: (commandId) => {
       const exchange = book.exchange();

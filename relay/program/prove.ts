@@ -1,6 +1,7 @@
 // The new program's side of its trial (U3): it dials beside the former one, without the folder's lock, and says when it got through.
 import { err, ok, type Result } from '../../shared/result.ts';
 import { readIdentity } from '../identity.ts';
+import { KEY_CRAFT, type KeyCraft } from '../key-craft.ts';
 import type { Log } from '../log.ts';
 import type { Disk, Ports } from '../ports.ts';
 import type { StartFailure } from '../state-folder.ts';
@@ -18,13 +19,14 @@ export type ProveParts = {
   readonly log: Log;
   readonly bootId: string;
   readonly version: string;
+  readonly craft?: KeyCraft;
 };
 
 /** Resolves when the former one has given the folder over. Reads of the folder what it needs, and changes nothing. */
 export async function prove(parts: ProveParts): Promise<Result<null, StartFailure>> {
-  const { former, disk, dial, ports, log, bootId, version } = parts;
+  const { former, disk, dial, ports, log, bootId, version, craft = KEY_CRAFT } = parts;
   const identity = await readIdentity(disk);
-  const vault = await openVault(disk);
+  const vault = await openVault(disk, craft);
   if (!identity.ok || !vault.ok || identity.value === null || vault.value === null)
     return err({ detail: 'the new program can’t read the state folder', todo: 'none: the former one serves' });
   const caller = { identity: identity.value, bootId, relayVersion: version, sign: vault.value.sign };

@@ -182,12 +182,30 @@ describe('a gateway on machines', () => {
     expect(ClusterEvent.parse(event)).toMatchObject({ cluster: 'workload' });
   });
 
+  test('[GW4] a notice of the relays that was overtaken by a newer one on its way changes nothing', () => {
+    const world = gateway(1);
+    const nodeId = RelayNodeId.parse('nod_1');
+    const told = (connected: boolean, notice: number | null) => {
+      const relays = [{ claim: null, nodeId, state: 'active' as const, connected }];
+      world.give({ kind: 'relays-changed', at: world.now, relays, notice });
+      return world.state?.relays[0]?.connected;
+    };
+    expect(told(true, 7)).toBe(true);
+    expect(told(false, 6)).toBe(true);
+    // The same again, with a higher number.
+    expect(told(true, 8)).toBe(true);
+    expect(told(false, 7)).toBe(true);
+    expect(told(false, 9)).toBe(false);
+    // A gateway that does not number them yet.
+    expect(told(true, null)).toBe(true);
+  });
+
   test('[GW8] a workload cluster takes no notice of relays and sizes', () => {
     const world = new World(machines(4)).create(aCluster().withControlPlane(1).accepted()).runToPhase('running');
     const nodeId = RelayNodeId.parse('nod_1');
     const relays = [{ claim: null, nodeId, state: 'active' as const, connected: true }];
     for (const event of [
-      { kind: 'relays-changed' as const, at: world.now, relays },
+      { kind: 'relays-changed' as const, at: world.now, relays, notice: 1 },
       { kind: 'resized' as const, at: world.now, size: 3 },
     ]) {
       const after = applyEvent(world.state, event);

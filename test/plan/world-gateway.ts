@@ -72,7 +72,7 @@ export class WorldGateway {
 
   #tell(): void {
     const { now } = this.#world;
-    this.#world.give({ kind: 'relays-changed', at: now, relays: [...this.#relays.values()] });
+    this.#world.give({ kind: 'relays-changed', at: now, relays: [...this.#relays.values()], notice: null });
     const { relay: line } = this.#world;
     if (line.connected === this.hasLeader) return;
     this.#world.give({ kind: 'gateway-connected', at: now, connected: this.hasLeader });

@@ -13,6 +13,7 @@ import { createLog } from '../../relay/log.ts';
 import type { Successor } from '../../relay/program/former-talk.ts';
 import { openProgramBook } from '../../relay/program/program-book.ts';
 import { createProgramExchange, type ExchangeParts } from '../../relay/program/program-exchange.ts';
+import { verifySignature } from '../../relay/vault.ts';
 import { CommandBody } from '../../shared/command.ts';
 import type { SignedRelease } from '../../shared/release.ts';
 import { err } from '../../shared/result.ts';
@@ -57,6 +58,7 @@ async function ask(release: SignedRelease, more: Partial<ExchangeParts> = {}, de
   if (!book.ok) throw new Error(book.error.detail);
   const exchange = createProgramExchange({
     ...{ version: '0.2.0', platform: 'javascript', releaseKey: key.publicKey, isWatched: false },
+    verify: verifySignature,
     ...{ origin: edge.origin, store: openProgramStore(folder), book: book.value, log },
     fetchProgram: createFetchProgram({ https: null, http: null, no: [] }, [], 'test'),
     start: ({ version }) => {

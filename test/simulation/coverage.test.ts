@@ -7,6 +7,7 @@ const KINDS = [...Object.keys(CHANCES), ...ACTS, ...FATES.map((fate) => `fate-${
 const covered = (seeds: number, firings: number, passages: number) => ({
   seeds,
   gateways: 0,
+  upgrades: 0,
   faults: new Map(KINDS.map((kind) => [kind, firings])),
   edges: new Map(EDGES.map((edge) => [edge, passages])),
 });

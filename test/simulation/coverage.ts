@@ -1,7 +1,7 @@
 // What a run of many seeds must have tried (reliability.md R4): each kind of fault in 1 % of the seeds, each edge of the state
 // machines at least so often. Asked only of runs that are long enough to tell.
 
-import { EDGES, GATEWAY_EDGES } from './edges.ts';
+import { EDGES, GATEWAY_EDGES, UPGRADE_EDGES } from './edges.ts';
 import { ACTS, CHANCES, FATES, GATEWAY_FAULTS } from './faults.ts';
 
 const SEEDS_ASKED_FROM = 2_000;
@@ -15,6 +15,8 @@ export type Covered = {
   readonly seeds: number;
   /** Those of them that are lives of gateways on machines of their own. */
   readonly gateways: number;
+  /** And those of these that are upgraded. */
+  readonly upgrades: number;
   /** Seeds in which each kind fired. */
   readonly faults: ReadonlyMap<string, number>;
   /** Times each edge was passed. */
@@ -22,12 +24,16 @@ export type Covered = {
 };
 
 export function missingFrom(covered: Covered): string[] {
-  return [...missingOfAll(covered), ...missingOfGateways(covered)];
+  return [...missingOfAll(covered), ...missingOfGateways(covered), ...missingOfUpgrades(covered)];
 }
 
-/** Faults and transitions that only they know. */
+/** Faults and transitions that only they know; of all of them, whether or not they are upgraded. */
 function missingOfGateways({ gateways, faults, edges }: Covered): string[] {
   return gateways < SEEDS_ASKED_FROM ? [] : missing(gateways, GATEWAY_FAULTS, GATEWAY_EDGES, { faults, edges });
+}
+
+function missingOfUpgrades({ upgrades, faults, edges }: Covered): string[] {
+  return upgrades < SEEDS_ASKED_FROM ? [] : missing(upgrades, [], UPGRADE_EDGES, { faults, edges });
 }
 
 function missingOfAll({ seeds, gateways, faults, edges }: Covered): string[] {

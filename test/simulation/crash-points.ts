@@ -27,6 +27,7 @@ const SEED_OF: Readonly<Record<Workload, number>> = {
   'gateway-resize': 9,
   'gateway-failover': 10,
   'gateway-delete': 11,
+  'gateway-upgrade': 12,
 };
 
 const OBJECT_BLOWS: readonly Blow[] = ['before-commit', 'after-commit', 'answer-lost'];

@@ -59,6 +59,8 @@ export class Edge {
   /** Of a gateway with machines of its own. */
   ownPorts: (host: GatewayHost) => Pick<GatewayPorts, 'ownCluster' | 'catalogue'> = () => NO_OWN_MACHINES;
   onSweep: () => void = () => {};
+  /** What signs releases; null: this deployment publishes none. */
+  releaseKey: string | null = null;
 
   constructor(site: Site, seed: number, scope: Scope, waits: Waits) {
     this.#site = site;
@@ -224,7 +226,7 @@ export class Edge {
           ),
       }),
       sign: async (text) => standInSign(COMMAND_KEY, text),
-      releaseKey: null,
+      releaseKey: this.releaseKey,
       commandKey: async () => COMMAND_KEY,
       verify: async (key, text, signature) => standInVerify(key, text, signature),
       keyFingerprint: async (key) => createHash('sha256').update(key).digest('hex'),

@@ -49,4 +49,7 @@ export const EDGES: readonly string[] = [
 ];
 
 /** Of a gateway on machines of its own, that grows. */
+/** Of one that is upgraded: how far that is, what becomes of the program on each relay, and clusters that stand in line. */
+export const UPGRADE_EDGES: readonly string[] = [];
+
 export const GATEWAY_EDGES: readonly string[] = ['cluster: running → updating', 'cluster: updating → running'];

@@ -2,12 +2,14 @@
 import { GATEWAY_KEY_FILE } from '../../relay/gateway-key.ts';
 import type { OwnGateway } from './own-gateway.ts';
 import type { RelayNode } from './relay-node.ts';
+import { checkUpgradeQuiet } from './upgrade-audit.ts';
 import type { World } from './world.ts';
 
 export function checkGatewayQuiet(world: World, gateway: OwnGateway): void {
   const { site, edge } = world;
   const waits = gateway.waitsFor();
   if (waits !== null) site.violate('I19', `the gateway waits for ${waits}; it is ${gateway.ending()}`);
+  if (gateway.upgrade !== null) checkUpgradeQuiet(world, gateway, gateway.upgrade);
   const { storage } = edge.gateway;
   const nodes = storage.run('SELECT node_id, claim FROM node');
   const codes = storage.run('SELECT claim FROM code WHERE claim IS NOT NULL AND used_by IS NULL');

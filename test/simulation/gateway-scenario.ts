@@ -1,12 +1,16 @@
 // What a life of a gateway on machines of its own is about. Drawn from streams of its own: lives on hosts are what they were.
 import { type Random, randomOf } from './prng.ts';
 import type { ClusterWish, Scenario, Workload } from './scenario.ts';
+import { type UpgradePlan, upgradePlan } from './upgrade-scenario.ts';
 
-export const GATEWAY_WORKLOADS = ['gateway-install', 'gateway-resize', 'gateway-failover', 'gateway-delete'] as const;
+const DRAWN_WORKLOADS = ['gateway-install', 'gateway-resize', 'gateway-failover', 'gateway-delete'] as const;
+export const GATEWAY_WORKLOADS = [...DRAWN_WORKLOADS, 'gateway-upgrade'] as const;
 export type GatewayWorkload = (typeof GATEWAY_WORKLOADS)[number];
 
 /** Seeds from here on are lives of gateways on machines of their own. */
 export const GATEWAY_SEEDS_FROM = 1_000_000_000;
+/** And from here on they are upgraded, all of them. */
+export const UPGRADE_SEEDS_FROM = 2_000_000_000;
 
 export const LEADER_LOSSES = ['killed', 'paused', 'machine-lost'] as const;
 
@@ -17,6 +21,7 @@ export type GatewayPlan = {
   readonly growAfterMs: number | null;
   readonly leaderLost: { readonly afterMs: number; readonly how: (typeof LEADER_LOSSES)[number] } | null;
   readonly deleteAfterMs: number | null;
+  readonly upgrade: UpgradePlan | null;
 };
 
 const MINUTE_MS = 60_000;
@@ -26,16 +31,18 @@ export const isGatewayWorkload = (name: Workload): name is GatewayWorkload =>
 
 export function gatewayScenario(seed: number, workload: GatewayWorkload | null, withFaults: boolean): Scenario {
   const random = randomOf(seed, 'gateway-scenario');
-  const drawn = random.pick(GATEWAY_WORKLOADS);
-  const plan = planOf(workload ?? drawn, random, withFaults);
-  const cluster = clusterOf(workload ?? drawn, random);
-  const clusters = random.chance(withFaults ? 0.4 : 0) || plan.leaderLost !== null ? [cluster] : [];
+  const drawn = random.pick(DRAWN_WORKLOADS);
+  const played = workload ?? (seed < UPGRADE_SEEDS_FROM ? drawn : 'gateway-upgrade');
+  const upgrade = played === 'gateway-upgrade' ? upgradePlan(randomOf(seed, 'upgrade-scenario'), withFaults) : null;
+  const plan = { ...planOf(played, random, withFaults), upgrade };
+  const clusters = clustersOf(played, random, withFaults);
   const own = plan.growAfterMs === null ? plan.size : 3;
   const wanted = own + clusters.reduce((sum, { controlPlanes, workers }) => sum + controlPlanes + workers, 0);
-  const machines = wanted + (withFaults ? random.between(2, 4) : 1);
+  const spare = (withFaults ? random.between(2, 4) : 1) + (upgrade !== null && withFaults ? 1 : 0);
+  const machines = wanted + spare;
   return {
     seed,
-    workload: workload ?? drawn,
+    workload: played,
     machines,
     hostnames: Array.from({ length: machines }, (_, index) => `node-${index + 1}`),
     fates: [],
@@ -49,7 +56,7 @@ export function gatewayScenario(seed: number, workload: GatewayWorkload | null, 
   };
 }
 
-function planOf(workload: GatewayWorkload, random: Random, withFaults: boolean): GatewayPlan {
+function planOf(workload: GatewayWorkload, random: Random, withFaults: boolean): Omit<GatewayPlan, 'upgrade'> {
   // Every moment of a life without faults is tried: it is as short as it can be.
   const size = withFaults ? random.pick<1 | 3>([1, 1, 3]) : 1;
   const afterMs = random.between(0, withFaults ? 3 * MINUTE_MS : 10_000);
@@ -57,6 +64,7 @@ function planOf(workload: GatewayWorkload, random: Random, withFaults: boolean):
   const base = { size, installAfterMs: random.between(0, 10_000), growAfterMs: null, leaderLost: null };
   switch (workload) {
     case 'gateway-install':
+    case 'gateway-upgrade':
       return { ...base, deleteAfterMs: null };
     case 'gateway-resize':
       return { ...base, size: 1, growAfterMs: afterMs, deleteAfterMs: null };
@@ -67,7 +75,17 @@ function planOf(workload: GatewayWorkload, random: Random, withFaults: boolean):
   }
 }
 
-/** A user's, on the gateway as soon as it may be. */
+/** Of users. On a gateway that is upgraded there may be two: one waits behind the other. */
+function clustersOf(workload: GatewayWorkload, random: Random, withFaults: boolean): ClusterWish[] {
+  const cluster = clusterOf(workload, random);
+  const comes = random.chance(withFaults ? (workload === 'gateway-upgrade' ? 0.7 : 0.4) : 0);
+  if (!comes && workload !== 'gateway-failover') return [];
+  if (workload !== 'gateway-upgrade' || !random.chance(0.4)) return [cluster];
+  const other = { ...clusterOf(workload, random), id: 'clu_rival', name: 'rival', workers: 0 };
+  return [cluster, other];
+}
+
+/** On the gateway as soon as it may be. */
 function clusterOf(workload: GatewayWorkload, random: Random): ClusterWish {
   const ends = workload === 'gateway-delete' || random.chance(0.5);
   return {

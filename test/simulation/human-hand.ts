@@ -27,6 +27,16 @@ export class HumanHand {
     return taken.ok;
   }
 
+  /** All that are free. */
+  takesEvery(ms: number): void {
+    const { region, timeline } = this.#world;
+    for (const machine of region.machines.values()) {
+      if (machine.status !== 'Ready') continue;
+      allocate(region, this.#user(), fieldsFrom([['system_id', machine.systemId]]));
+      timeline.after(ms, () => this.#giveBack(machine));
+    }
+  }
+
   /** Releases one of ours. */
   releases(): boolean {
     const machine = this.#any(

@@ -1,4 +1,4 @@
-// What may never be (reliability.md §2, I1–I20). Each has one function; `checkNow` runs after every event, `checkQuiet` when the
+// What may never be (reliability.md §2, I1–I20; I18 in own-console.ts, I20 in upgrade-audit.ts). Each has one function; `checkNow` runs after every event, `checkQuiet` when the
 // storm is over and everything has come to rest. Those that a single site in memory can't break say so in NOT_APPLICABLE.
 
 import type { ClusterState } from '../../functions/plan/cluster-state.ts';
@@ -10,13 +10,13 @@ import type { Machine } from '../lab/maas/machine.ts';
 import type { ClusterRecord } from './edge.ts';
 import type { MaasAudit } from './maas-audit.ts';
 import { StandingAudit } from './standing-audit.ts';
+import { checkUpgradeStep } from './upgrade-audit.ts';
 import { isTerminal, type StandingWish } from './wishes.ts';
 import { MAAS_USER, type World } from './world.ts';
 
 export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   I15: 'one tenant only; the API gives each row its tenant and is tried route by route in test/edge',
   I16: 'the audit chain comes with a later issue',
-  I20: 'gateways are not upgraded yet; deleting one is refused by the API, tried in test/edge',
 };
 
 export class Invariants {
@@ -152,6 +152,7 @@ export class Invariants {
     this.i11ReadyIsKubernetesWord(state);
     this.i12OneMemberAtATime(state);
     this.i12QuorumIsNotGivenAway(record, before, state);
+    if (this.#world.gateway?.upgrade != null) checkUpgradeStep(this.#world, record, before);
     this.#audit.committed(record, state);
   }
 

@@ -10,11 +10,13 @@ import type { PairingCodes } from '../../relay/tunnel/pairing-codes.ts';
 import { ok } from '../../shared/result.ts';
 import type { MemoryDisk } from '../lab/machines/memory-disk.ts';
 import { drainMicrotasks } from './microtasks.ts';
+import { NodePrograms } from './node-programs.ts';
 import type { OwnConsole } from './own-console.ts';
 import { type NodeWatch, RelayNode } from './relay-node.ts';
 import type { RelayProcess } from './relay-process.ts';
 import { type Opened, openFolder, ownAddress, type RelaySurroundings, serveRelay } from './serve-relay.ts';
 import type { Site } from './site.ts';
+import type { SiteReleases } from './site-releases.ts';
 
 /** A machine that boots with a disk, for as long as it is on. */
 export type RelayMachine = {
@@ -24,6 +26,9 @@ export type RelayMachine = {
   readonly files: MemoryDisk;
   readonly isOn: () => boolean;
   readonly reboot: () => void;
+  /** Which relay the program is fetched from, and the digest that its document names. */
+  readonly origin: string;
+  readonly digest: string;
 };
 
 /** What machines need of it. */
@@ -43,7 +48,8 @@ export const NO_MACHINE_RELAYS: MachineRelayPort = {
 const FOLDER = '/var/lib/slipway/relay';
 const STATE = '/var/lib/slipway-relay';
 const CONNECTED_MS_MAX = 90_000;
-const PROGRAM = { kind: 'executable', sizeBytes: 1, sha256: '0'.repeat(64), architecture: 'x86_64' } as const;
+const PROGRAM = { kind: 'executable', sizeBytes: 1, architecture: 'x86_64' } as const;
+const NO_DIGEST = '0'.repeat(64);
 
 export type MachineRelaysParts = {
   readonly site: Site;
@@ -55,9 +61,11 @@ export type MachineRelaysParts = {
   readonly isConnected: (name: string) => boolean;
   readonly opened: (node: RelayNode) => void;
   readonly closed: (node: RelayNode) => void;
+  /** The relay that machines reach there. */
+  readonly nodeAt: (host: string) => RelayNode | null;
 };
 
-type Installed = { readonly node: RelayNode; isService: boolean };
+type Installed = { readonly node: RelayNode; isService: boolean; programs: NodePrograms | null };
 
 export class MachineRelays implements MachineRelayPort {
   readonly #parts: MachineRelaysParts;
@@ -77,11 +85,17 @@ export class MachineRelays implements MachineRelayPort {
     return [...this.#hosts.values()].map(({ node }) => node);
   }
 
+  programsOf(node: RelayNode): NodePrograms | null {
+    return [...this.#hosts.values()].find((host) => host.node === node)?.programs ?? null;
+  }
+
   async install(machine: RelayMachine): Promise<{ readonly exitCode: number; readonly output: string }> {
     const { site, console, surroundings, isCutOff } = this.#parts;
     const settings = readNodeSettings(machine.files.read(`${FOLDER}/relay.yaml`) ?? '');
     if (!settings.ok) return failed(settings.error);
     const host = this.#hosts.get(machine.systemId) ?? this.#format(machine);
+    if (surroundings.releases !== null && !this.#download(host, machine, surroundings.releases))
+      return failed(`what ${machine.origin} sent is not the program it announced`);
     const hear = (delayMs: number, work: () => void) =>
       site.timeline.after(delayMs, () => {
         if (machine.isOn()) work();
@@ -99,6 +113,7 @@ export class MachineRelays implements MachineRelayPort {
       post: console.postFor(caller, () => isCutOff(host.node.name)),
       now: () => site.timeline.now,
       craft: surroundings.craft,
+      ...(surroundings.releases === null ? {} : { version: surroundings.releases.runningOn(host.node).version }),
     });
     if (!paired.ok) return failed(paired.error.detail);
     host.isService = true;
@@ -120,6 +135,18 @@ export class MachineRelays implements MachineRelayPort {
     this.#parts.closed(host.node);
   }
 
+  /** Once: a program that is there is not fetched again. */
+  #download(host: Installed, { origin, digest }: RelayMachine, releases: SiteReleases): boolean {
+    if (host.programs !== null) return true;
+    const from = this.#parts.nodeAt(origin);
+    const installed = from === null ? null : releases.runningOn(from);
+    if (installed?.sha256 !== digest) return false;
+    releases.runs(host.node, installed);
+    const { surroundings, isCutOff } = this.#parts;
+    host.programs = new NodePrograms(host.node, { releases, surroundings, isCutOff, installed });
+    return true;
+  }
+
   async #isConnected({ name }: RelayNode, hear: (delayMs: number, work: () => void) => unknown): Promise<boolean> {
     const { site, isConnected } = this.#parts;
     const until = site.timeline.now + CONNECTED_MS_MAX;
@@ -137,7 +164,7 @@ export class MachineRelays implements MachineRelayPort {
     const name = `relay-${hostname}-${this.#made}`;
     const node = new RelayNode({ site, seed, name, host: address, program, watch });
     node.isOff = true;
-    const host = { node, isService: false };
+    const host: Installed = { node, isService: false, programs: null };
     this.#hosts.set(systemId, host);
     opened(node);
     return host;
@@ -145,6 +172,8 @@ export class MachineRelays implements MachineRelayPort {
 
   async #serve(node: RelayNode, process: RelayProcess): Promise<void> {
     const { surroundings } = this.#parts;
+    const programs = this.programsOf(node);
+    if (programs !== null) return programs.run(process);
     const opened = await openFolder(node, process, surroundings.craft, node.wasDamaged);
     if (opened === null) return process.lose('it can not start');
     const { ended } = await serveRelay(servedBy(surroundings, node, process, opened));
@@ -163,17 +192,18 @@ export function servedBy(surroundings: RelaySurroundings, node: RelayNode, proce
         const [host = '', port = ''] = text.split(':');
         return { host, port: Number(port) };
       }),
-    offer: (codes: PairingCodes): RelayOffer => offerOf(node, opened, codes),
+    offer: (codes: PairingCodes): RelayOffer =>
+      offerOf(node, opened, codes, surroundings.releases?.runningOn(node).sha256 ?? NO_DIGEST),
   };
 }
 
-function offerOf(node: RelayNode, { identity, keyring }: Opened, codes: PairingCodes): RelayOffer {
+function offerOf(node: RelayNode, { identity, keyring }: Opened, codes: PairingCodes, sha256: string): RelayOffer {
   return {
     mintPairingCode: codes.mint,
     settingsFor: (address, virtualAddress) => renderNodeSettings(LOADED, identity, address, virtualAddress),
     authorityPem: async () => keyring?.held()?.authority.certPem ?? '',
     addresses: () => [ownAddress(node)],
-    program: async () => ok({ ...PROGRAM, open: never }),
+    program: async () => ok({ ...PROGRAM, sha256, open: never }),
   };
 }
 

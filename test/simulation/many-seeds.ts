@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { missingFrom } from './coverage.ts';
 import { runJobs } from './crew.ts';
-import { GATEWAY_SEEDS_FROM } from './gateway-scenario.ts';
+import { GATEWAY_SEEDS_FROM, UPGRADE_SEEDS_FROM } from './gateway-scenario.ts';
 import { stormOf } from './job.ts';
 
 export type ManyOptions = {
@@ -14,7 +14,7 @@ export type ManyOptions = {
   readonly json: boolean;
 };
 
-/** Of so many fresh seeds one is a life of a gateway on machines of its own. */
+/** Of so many fresh seeds one is a life of a gateway on machines of its own; every other of those is upgraded. */
 const ONE_GATEWAY_IN = 8;
 
 const Corpus = z.object({ seeds: z.array(z.object({ seed: z.int(), found: z.string() })) });
@@ -47,11 +47,13 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
   });
   const seconds = (performance.now() - startedAt) / 1_000;
   const gateways = [...hashes.keys()].filter((seed) => seed >= GATEWAY_SEEDS_FROM).length;
-  const missing = missingFrom({ seeds: hashes.size, gateways, faults, edges });
+  const upgrades = [...hashes.keys()].filter((seed) => seed >= UPGRADE_SEEDS_FROM).length;
+  const missing = missingFrom({ seeds: hashes.size, gateways, upgrades, faults, edges });
   for (const line of missing) console.log(line);
   const report = {
     seeds: hashes.size,
     gateways,
+    upgrades,
     events: sum.events,
     violations: sum.violating,
     seedsPerSecond: Math.round((hashes.size / seconds) * 10) / 10,
@@ -72,7 +74,9 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
 /** From 1,000,000,000 on all are lives of gateways on machines of their own; below, one in eight is taken from there. */
 function freshSeed(start: number, index: number): number {
   const seed = start + index;
-  return index % ONE_GATEWAY_IN === ONE_GATEWAY_IN - 1 ? (seed % GATEWAY_SEEDS_FROM) + GATEWAY_SEEDS_FROM : seed;
+  if (seed >= GATEWAY_SEEDS_FROM || index % ONE_GATEWAY_IN !== ONE_GATEWAY_IN - 1) return seed;
+  const isUpgraded = index % (2 * ONE_GATEWAY_IN) !== ONE_GATEWAY_IN - 1;
+  return seed + (isUpgraded ? UPGRADE_SEEDS_FROM : GATEWAY_SEEDS_FROM);
 }
 
 /** One number for all seeds, whatever thread ran which. */

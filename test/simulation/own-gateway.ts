@@ -13,8 +13,11 @@ import { HumanHand } from './human-hand.ts';
 import { InstallerHost, type Work } from './installer-host.ts';
 import { MachineRelays } from './machine-relays.ts';
 import { OwnConsole } from './own-console.ts';
+import { OwnUpgrade } from './own-upgrade.ts';
 import { randomOf } from './prng.ts';
 import type { RelayNode } from './relay-node.ts';
+import { hasQuorumWithout, registrationOf } from './simulated-cluster.ts';
+import { RELEASE_KEY, SiteReleases } from './site-releases.ts';
 import { standInCraft } from './stand-in-craft.ts';
 import type { World } from './world.ts';
 
@@ -37,6 +40,8 @@ export class OwnGateway {
   #lost: RelayNode | null = null;
   #hasOtherLeader = false;
   readonly #people: HumanHand;
+  /** Null: it is not upgraded in this life. */
+  readonly upgrade: OwnUpgrade | null;
   readonly #deadSince = new Map<string, number>();
   #installer: InstallerHost | null = null;
   #uninstaller: InstallerHost | null = null;
@@ -59,7 +64,8 @@ export class OwnGateway {
     const { seed } = world.scenario;
     this.console = new OwnConsole(site, edge, randomOf(seed, 'console'));
     const craft = standInCraft(safe, randomOf(seed, 'keys'));
-    const surroundings = { safe, craft, wire, kubernetes, dialFor: world.dialFor };
+    const releases = plan.upgrade === null ? null : new SiteReleases(site);
+    const surroundings = { safe, craft, wire, kubernetes, dialFor: world.dialFor, releases };
     const isCutOff = (name: string) => world.isCutOff(name);
     this.#shared = { site, seed, surroundings, console: this.console, watch: world.watch, isCutOff };
     this.relays = new MachineRelays({
@@ -67,8 +73,12 @@ export class OwnGateway {
       isConnected: (name) => edge.linksOf(name).length > 0,
       opened: (node) => world.addNode(node),
       closed: (node) => world.removeNode(node),
+      nodeAt: (host) => world.nodes.find((node) => node.host === host) ?? null,
     });
     this.#people = new HumanHand(world, randomOf(seed, 'people'));
+    this.upgrade =
+      plan.upgrade === null || releases === null ? null : new OwnUpgrade(world, plan.upgrade, releases, this.#people);
+    if (releases !== null) edge.releaseKey = RELEASE_KEY;
     edge.ownPorts = (host) => ({
       catalogue: this.console.catalogue.portFor(host),
       ownCluster: (_scope, id) => ownClusterPort(edge, host, id),
@@ -93,9 +103,12 @@ export class OwnGateway {
     return all.at(-1) ?? null;
   }
 
-  /** Whether a cluster may be asked for: in a failover it comes when the leader is gone. */
+  /** Whether a cluster may be asked for: in a failover it comes when the leader is gone, in an upgrade before it or meanwhile. */
   isOpenForUsers(): boolean {
-    return this.account !== null && (this.#plan.leaderLost === null || this.leaderLostAt !== null);
+    const { leaderLost, upgrade } = this.#plan;
+    if (this.account === null) return false;
+    if (upgrade?.clustersCome === 'meanwhile') return this.upgrade?.askedAt != null;
+    return leaderLost === null || this.leaderLostAt !== null;
   }
 
   isTerminal(): boolean {
@@ -110,10 +123,15 @@ export class OwnGateway {
     if (leaderLost !== null && this.leaderLostAt === null) return 'a leader to lose';
     if (growAfterMs !== null && (this.#grewAt === null || state.growing !== null)) return 'its growth';
     if (deleteAfterMs !== null && !(this.console.catalogue.isGone && this.#uninstaller?.isDone)) return 'its end';
-    return null;
+    return this.upgrade?.waitsFor(phaseOf(state)) ?? null;
   }
 
   ending(): string {
+    if (this.upgrade !== null) return `${this.#phase()}, ${this.upgrade.ending()}`;
+    return this.#phase();
+  }
+
+  #phase(): string {
     const { isGone } = this.console.catalogue;
     const state = this.own()?.state ?? null;
     return isGone ? 'gateway deleted' : state === null ? 'gateway none' : `gateway ${phaseOf(state)}`;
@@ -143,12 +161,10 @@ export class OwnGateway {
     const outside = this.#uninstaller === null ? [] : [this.#uninstaller.node];
     const others = [...this.relays.nodes(), ...outside].filter((other) => other !== node && this.#holdsKey(other));
     if (node !== null && this.#holdsKey(node) && others.length === 0) return false;
-    const found = this.#world.kubernetes.homeOf(systemId);
+    const clusters = [...this.#world.kubernetes.clusters.values()];
+    const found = clusters.find((cluster) => registrationOf(cluster, systemId) !== null) ?? null;
     if (found === null || this.own()?.state?.address?.ip !== found.start.server.split(':')[0]) return true;
-    const members = found.etcd.members();
-    const name = (found.running.get(systemId) ?? found.resting.get(systemId))?.name;
-    const left = members.filter((member) => member.up && member.name !== name).length;
-    return members.length === 1 ? node === null : left >= Math.floor(members.length / 2) + 1;
+    return found.etcd.members().length === 1 ? node === null : hasQuorumWithout(found, systemId);
   }
 
   /** As an operator does: the node's folder is paired again by a new code of the console. */
@@ -202,6 +218,10 @@ export class OwnGateway {
     if (leaderLost !== null && this.leaderLostAt === null && isDue(leaderLost.afterMs))
       this.#loseLeader(leaderLost.how);
     if (record !== null && this.#grewAt === null && isDue(growAfterMs)) this.#grow(record);
+    if (this.upgrade !== null && this.#installedAt !== null) {
+      this.upgrade.look(now, this.#installedAt);
+      this.lastAskedAt = Math.max(this.lastAskedAt, this.upgrade.askedAt ?? now);
+    }
     if (this.#uninstaller === null && isDue(deleteAfterMs) && this.usersAreThrough()) {
       this.lastAskedAt = now;
       this.#uninstaller = this.#hostFor('uninstall', null);
@@ -269,7 +289,7 @@ function ownClusterPort(edge: Edge, host: GatewayHost, id: ClusterId): OwnCluste
     edge.own(id).host.call(host.asCaller('asked'), 'own', method);
   return {
     view: () => call((logic) => logic.view()),
-    relaysChanged: (relays) => call((logic) => logic.relaysChanged(relays)),
+    relaysChanged: (relays, notice) => call((logic) => logic.relaysChanged(relays, notice)),
     requestAbort: (actor) => call((logic) => logic.requestAbort(actor)),
     requestDeletion: (actor) => call((logic) => logic.requestDeletion(actor)),
     changeMachines: (release) => call((logic) => logic.changeMachines(release)),

@@ -35,6 +35,8 @@ export class RelayNode {
   readonly parts: NodeParts;
   readonly disk: RelayDisk;
   process: RelayProcess | null = null;
+  /** Of two processes the one that machines reach; null: the only one. */
+  server: RelayProcess | null = null;
   /** While machines can enrol here. */
   endpoint: Endpoint | null = null;
   /** What the edge last said of it; null before it serves. */
@@ -65,10 +67,10 @@ export class RelayNode {
     this.process = process;
     process.onLog = (event, fields) => this.parts.watch.onLog(this, process, event, fields);
     process.onGone = () => {
+      for (const beside of process.beside) beside.lose('with the process that started it');
       this.disk.powerCut();
       this.process = null;
-      this.endpoint = null;
-      this.standing = null;
+      this.#serves(null);
       this.onLost(site.network.chance(0.8));
       site.timeline.after(Math.max(site.network.between(2_000, 15_000), this.downUntil - site.timeline.now), () =>
         this.start(),
@@ -79,6 +81,44 @@ export class RelayNode {
       .program(this, process)
       .catch((error: unknown) => site.violate('relay', `${this.name} broke: ${String(error)}`));
     drainMicrotasks();
+  }
+
+  /** A second process on this host, which is lost with the first. @param gone hears how it was lost */
+  startBeside(program: (process: RelayProcess) => Promise<void>, gone: (why: string) => void): RelayProcess {
+    const { site, seed, watch } = this.parts;
+    const first = this.process;
+    if (first === null) throw new Error('nothing runs here that could start another process');
+    this.#boots += 1;
+    const process = new RelayProcess(site, seed, this.name, this.#boots);
+    first.beside.add(process);
+    process.onLog = (event, fields) => watch.onLog(this, process, event, fields);
+    process.onGone = (why) => {
+      first.beside.delete(process);
+      this.disk.powerCut();
+      if (this.server === process) this.#serves(null);
+      this.onLost(true);
+      gone(why);
+    };
+    site.trace.say(this.name, `starts another beside it (${process.bootId})`);
+    program(process).catch((error: unknown) => site.violate('relay', `${this.name} broke: ${String(error)}`));
+    return process;
+  }
+
+  /** As by execve: in place of its process there is a new one, without anything that the former had opened. */
+  turnInto(): void {
+    const { process } = this;
+    if (process === null || process.isGone) return;
+    process.isGone = true;
+    this.process = null;
+    this.#serves(null);
+    this.onLost(true);
+    this.start();
+  }
+
+  #serves(server: RelayProcess | null): void {
+    this.server = server;
+    this.endpoint = null;
+    this.standing = null;
   }
 
   /** With what it stands on. @param forGood its disk is gone too */
@@ -95,7 +135,8 @@ export class RelayNode {
 
   /** A machine asks this node; null when nobody listens. */
   ask(call: MachineCall, answer: (reply: MachineReply | null) => void): void {
-    const { process, endpoint } = this;
+    const { endpoint } = this;
+    const process = this.server ?? this.process;
     if (process === null || endpoint === null) return answer(null);
     process.hear(0, () => {
       const signal = new AbortController().signal;

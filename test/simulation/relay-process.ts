@@ -20,6 +20,8 @@ export class RelayProcess {
   #heldUntil = 0;
   /** What came while it was held, in order. */
   readonly #waiting: (() => void)[] = [];
+  /** Processes on the same host that it has started. */
+  readonly beside = new Set<RelayProcess>();
   /** Called once, when it is lost. */
   onGone: (why: string) => void = () => {};
   onLog: (event: string, fields: LogFields) => void = () => {};
@@ -61,7 +63,9 @@ export class RelayProcess {
     this.onGone(why);
   }
 
+  /** With its host, and so with all that runs beside it. */
   hold(ms: number): void {
+    for (const beside of this.beside) beside.hold(ms);
     this.#site.trace.say(this.name, `is held for ${ms} ms`);
     this.#heldUntil = Math.max(this.#heldUntil, this.#site.timeline.now + ms);
     this.#site.timeline.after(ms, () => {

@@ -5,6 +5,7 @@ import { checkGatewayQuiet } from './gateway-audit.ts';
 import { Invariants } from './invariants.ts';
 import { MaasAudit } from './maas-audit.ts';
 import { Nemesis } from './nemesis.ts';
+import type { OwnUpgrade } from './own-upgrade.ts';
 import type { Scenario } from './scenario.ts';
 import type { CrashPoint } from './site.ts';
 import { abortWhenFailed, isTerminal, makeWishes, type StandingWish } from './wishes.ts';
@@ -43,6 +44,7 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
   const edges = new EdgeCount();
   invariants.onCommit = (before, state) => edges.committed(before, state);
   world.onNode = (node) => audit.nodeOpened(node);
+  if (world.gateway?.upgrade != null) countUpgrade(world, world.gateway.upgrade, edges);
   world.open();
   new Nemesis(world);
   const wishes = makeWishes(world);
@@ -58,6 +60,10 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
   const { site, timeline } = world;
   edges.machines(world.region.transitions);
   countFates(world);
+  const endings = [
+    ...wishes.map(({ record }) => endingOf(record.state)),
+    ...(world.gateway === null ? [] : [world.gateway.ending()]),
+  ];
   world.close();
   return {
     seed: scenario.seed,
@@ -68,10 +74,7 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
     faults: Object.fromEntries(site.faults.fired),
     edges: Object.fromEntries(edges.counts),
     points: site.points,
-    endings: [
-      ...wishes.map(({ record }) => endingOf(record.state)),
-      ...(world.gateway === null ? [] : [world.gateway.ending()]),
-    ],
+    endings,
     recent: site.violations.length > 0 ? [...site.trace.recent] : [],
   };
 }
@@ -108,6 +111,16 @@ function lastWishAt(world: World, wishes: readonly StandingWish[]): number {
   const notYet = world.gateway?.lastAskedAt ?? world.timeline.now;
   const asked = wishes.map(({ wish, createdAt }) => (createdAt ?? notYet) + (wish.end?.afterMs ?? 0));
   return Math.max(world.gateway?.lastAskedAt ?? 0, ...asked);
+}
+
+function countUpgrade(world: World, upgrade: OwnUpgrade, edges: EdgeCount): void {
+  const { gateway } = world.edge;
+  gateway.onCommit = () => edges.upgraded(upgrade.state(), upgrade.queued());
+  const { onRelayLog } = world;
+  world.onRelayLog = (node, process, event, fields) => {
+    onRelayLog(node, process, event, fields);
+    edges.exchanged(node.name, event);
+  };
 }
 
 /** A fate has struck when its machine was ever used. */

@@ -10,9 +10,10 @@ import { type Journal, openJournal } from '../../relay/journal.ts';
 import type { KeyCraft } from '../../relay/key-craft.ts';
 import type { Keyring } from '../../relay/keyring.ts';
 import type { Disk } from '../../relay/ports.ts';
+import type { ProgramExchange } from '../../relay/program/program-exchange.ts';
 import { createRelay, type Relay, type RelayParts } from '../../relay/relay.ts';
 import type { ServingRelay } from '../../relay/serving-relay.ts';
-import { openRelayState } from '../../relay/state-folder.ts';
+import { openRelayState, type StartFailure } from '../../relay/state-folder.ts';
 import type { Dial } from '../../relay/tunnel/dial.ts';
 import { createNodeStatus, type OwnStatus, type Standing } from '../../relay/tunnel/node-status.ts';
 import { createPairingCodes, type PairingCodes } from '../../relay/tunnel/pairing-codes.ts';
@@ -21,6 +22,7 @@ import { SEALING_KEY } from './pair-node.ts';
 import type { RelayNode } from './relay-node.ts';
 import type { RelayProcess } from './relay-process.ts';
 import type { SiteKubernetes } from './site-kubernetes.ts';
+import type { SiteReleases } from './site-releases.ts';
 import { type StandInSafe, standInSign, standInVerify } from './stand-in-crypto.ts';
 
 type Address = { readonly host: string; readonly port: number };
@@ -33,6 +35,8 @@ export type RelaySurroundings = {
   readonly kubernetes: SiteKubernetes;
   /** Opens a link to the edge for this process. */
   readonly dialFor: (node: RelayNode, process: RelayProcess) => Dial;
+  /** Null: no program is ever exchanged. */
+  readonly releases: SiteReleases | null;
 };
 
 /** What a relay starts from. */
@@ -45,14 +49,18 @@ export type Opened = {
   readonly keyring: Keyring | null;
 };
 
-export type ServeParts = Omit<RelaySurroundings, 'craft'> & {
+export type ServeParts = Omit<RelaySurroundings, 'craft' | 'releases'> & {
+  readonly releases?: SiteReleases | null;
   readonly node: RelayNode;
   readonly process: RelayProcess;
   readonly opened: Opened;
   /** Every relay of the gateway, as machines reach them. */
   readonly addresses: (standing: Standing) => readonly Address[];
   readonly offer?: (codes: PairingCodes) => RelayOffer;
-  readonly hooks?: Pick<RelayParts, 'sessionParts' | 'tunnelEnded'>;
+  readonly hooks?: Pick<RelayParts, 'sessionParts' | 'tunnelEnded' | 'heartbeat'>;
+  readonly exchange?: ProgramExchange | undefined;
+  /** As this process calls itself; left out: by its own. */
+  readonly bootId?: string;
 };
 
 const ENROLMENT_KEY = new Uint8Array(32).fill(7);
@@ -101,9 +109,13 @@ export async function openFolder(
   const disk = node.diskFor(process);
   const state = await openRelayState(disk, process.ports(), process.log(), salvage, craft);
   if (state.ok) return { ...state.value, vault: state.value.keyring.vault };
-  if (state.error.todo.includes('--salvage-journal') && !node.wasDamaged)
-    node.parts.site.violate('I8', `${node.name} finds its journal damaged, and no disk has rotted`);
+  judgeDamage(node, state.error);
   return null;
+}
+
+export function judgeDamage(node: RelayNode, { todo }: StartFailure): void {
+  if (todo.includes('--salvage-journal') && !node.wasDamaged)
+    node.parts.site.violate('I8', `${node.name} finds its journal damaged, and no disk has rotted`);
 }
 
 /** Resolves when machines can enrol and the tunnel is being dialled. */
@@ -145,21 +157,25 @@ export async function serveRelay(parts: ServeParts): Promise<ServingRelay & { re
       period: nodeStatus.period,
       diagnose: async () => [],
       ...(keyring === null ? {} : { keyring }),
+      ...(parts.exchange === undefined ? {} : { exchange: parts.exchange }),
     }),
     transportFor: () => process.transport(parts.wire.send),
     maasEndpoints: null,
     dial: parts.dialFor(node, process),
     ports,
     log,
-    bootId: process.bootId,
-    relayVersion: '0.0.0-simulated',
+    bootId: parts.bootId ?? process.bootId,
+    relayVersion: parts.releases?.runningOn(node).version ?? '0.0.0-simulated',
     nodeStatus,
     ...(keyring === null ? {} : { sessionParts: [codes, ...(parts.hooks?.sessionParts ?? [])] }),
     ...(parts.hooks?.tunnelEnded === undefined ? {} : { tunnelEnded: parts.hooks.tunnelEnded }),
+    ...(parts.hooks?.heartbeat === undefined ? {} : { heartbeat: parts.hooks.heartbeat }),
   });
+  const tunnel = new AbortController();
   const listen = (): void => {
     const key = keyNow();
-    if (key === null || process.isGone) return;
+    if (key === null || process.isGone || tunnel.signal.aborted) return;
+    node.server = process;
     node.endpoint = createEndpoint({
       ...{ key, ledger, turns, ports, log: process.log(), emit: relay.emit, addressesOf: () => null },
       holdMs: () => (nodeStatus.standing().leader ? ENROLMENT_HOLD_MS : 0),
@@ -171,13 +187,13 @@ export async function serveRelay(parts: ServeParts): Promise<ServingRelay & { re
     listen();
     nodeStatus.changed();
   });
+  node.server = process;
   node.standing = nodeStatus.standing;
   node.parts.site.trace.say(node.name, 'serves');
-  return running(node, relay, nodeStatus.standing);
+  return running(node, relay, nodeStatus.standing, tunnel);
 }
 
-function running(node: RelayNode, relay: Relay, standing: () => Standing) {
-  const tunnel = new AbortController();
+function running(node: RelayNode, relay: Relay, standing: () => Standing, tunnel: AbortController) {
   const ended = relay.run(tunnel.signal);
   return {
     ended,

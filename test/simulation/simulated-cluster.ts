@@ -1,5 +1,6 @@
 // One Kubernetes cluster of a simulated site, and a node of it as the relay sees it.
-import type { NodeEvent, NodeView } from '../../relay/kubernetes/kubernetes-api.ts';
+import type { KubernetesFailure, NodeEvent, NodeView } from '../../relay/kubernetes/kubernetes-api.ts';
+import { err, ok, type Result } from '../../shared/result.ts';
 import type { Etcd } from '../lab/kubernetes/etcd.ts';
 import type { ClusterStart, NodeRegistration } from '../lab/machines/kubernetes-hub.ts';
 
@@ -27,7 +28,19 @@ export type SimulatedCluster = {
   hasNetwork: boolean;
   readonly watchers: Set<(event: NodeEvent) => void>;
   version: number;
+  /** kubeadm's own, of what the cluster runs. */
+  readonly record: { text: string; resourceVersion: number };
 };
+
+/** Also while its machine boots, with its disk. */
+export const registrationOf = ({ running, resting }: SimulatedCluster, systemId: string): NodeRegistration | null =>
+  running.get(systemId) ?? resting.get(systemId) ?? null;
+
+export function hasQuorumWithout(cluster: SimulatedCluster, systemId: string): boolean {
+  const members = cluster.etcd.members();
+  const name = registrationOf(cluster, systemId)?.name;
+  return members.filter((member) => member.up && member.name !== name).length > members.length / 2;
+}
 
 export function viewOf(node: SimulatedNode): NodeView {
   const { name, role, providerId, address } = node.registration;
@@ -43,4 +56,29 @@ export function viewOf(node: SimulatedNode): NodeView {
     internalIp: address,
     kubeletVersion: 'v1.36.2',
   };
+}
+
+/** kubeadm's ConfigMap, as far as anybody here reads it. */
+const RECORD = 'ClusterConfiguration';
+
+export const newRecord = (version: string): SimulatedCluster['record'] => ({
+  text: `kind: ClusterConfiguration\nkubernetesVersion: ${version}\n`,
+  resourceVersion: 1,
+});
+
+export const recordIn = ({ record }: SimulatedCluster) => ({
+  data: { [RECORD]: record.text },
+  resourceVersion: String(record.resourceVersion),
+});
+
+export function changeRecord(
+  { record }: SimulatedCluster,
+  changes: Readonly<Record<string, string>>,
+  resourceVersion: string,
+): Result<null, KubernetesFailure> {
+  const isLate = String(record.resourceVersion) !== resourceVersion;
+  if (isLate) return err({ code: 'KUBERNETES_REFUSED', status: 409, reason: 'Conflict', detail: 'it was changed' });
+  record.text = changes[RECORD] ?? record.text;
+  record.resourceVersion += 1;
+  return ok(null);
 }

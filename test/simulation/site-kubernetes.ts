@@ -8,7 +8,14 @@ import { err, ok, type Result } from '../../shared/result.ts';
 import { createEtcd } from '../lab/kubernetes/etcd.ts';
 import type { KubernetesHub, NodeRegistration } from '../lab/machines/kubernetes-hub.ts';
 import type { RelayProcess } from './relay-process.ts';
-import { type SimulatedCluster, type SimulatedNode, viewOf } from './simulated-cluster.ts';
+import {
+  changeRecord,
+  newRecord,
+  recordIn,
+  type SimulatedCluster,
+  type SimulatedNode,
+  viewOf,
+} from './simulated-cluster.ts';
 import type { Site } from './site.ts';
 
 const READY_MS = 3_000;
@@ -44,6 +51,7 @@ export class SiteKubernetes {
         hasNetwork: false,
         watchers: new Set(),
         version: 1,
+        record: newRecord(start.kubernetesVersion),
       };
       this.begun.push(start.server);
       this.clusters.set(start.server, cluster);
@@ -97,12 +105,6 @@ export class SiteKubernetes {
 
   clusterOf(systemId: string): SimulatedCluster | null {
     return [...this.clusters.values()].find(({ running }) => running.has(systemId)) ?? null;
-  }
-
-  /** Also while it boots, with its disk. */
-  homeOf(systemId: string): SimulatedCluster | null {
-    const isPart = ({ running, resting }: SimulatedCluster) => running.has(systemId) || resting.has(systemId);
-    return [...this.clusters.values()].find(isPart) ?? null;
   }
 
   dialFor(process: RelayProcess): ClusterDial {
@@ -215,9 +217,11 @@ export class SiteKubernetes {
       deleteNode: (name) => ask((cluster) => this.#deleteNode(cluster, name)),
       listPodsOn: () => ask(() => []),
       evictPod: () => ask(() => 'gone' as const),
-      // No gateway with machines of its own is played, so nobody changes a version.
-      readConfigMap: () => ask(() => null),
-      changeConfigMap: () => ask(() => null),
+      readConfigMap: () => ask(recordIn),
+      changeConfigMap: async (_namespace, _name, changes, resourceVersion) => {
+        const changed = await ask((cluster) => changeRecord(cluster, changes, resourceVersion));
+        return changed.ok ? changed.value : changed;
+      },
       createSecret: ({ stringData }) =>
         ask((cluster) => {
           const until = Date.parse(stringData.expiration ?? '');

@@ -206,7 +206,9 @@ export class SiteMachines {
     const program = await this.#ask(life, enrolment, host, 'GET', ENROLMENT_PATHS.program, null);
     if (program?.status !== 200) return { exitCode: 1, output: `the program is not to be had from ${host}` };
     const hostname = this.region?.machines.get(systemId)?.hostname ?? systemId;
+    const [, digest = ''] = /^digest='([0-9a-f]{64})'$/m.exec(script) ?? [];
     const done = await this.relays.install({
+      ...{ origin: host, digest },
       ...{ systemId, hostname, address, files: life.disk.files },
       isOn: () => life.on,
       reboot: () => this.reboot(systemId),

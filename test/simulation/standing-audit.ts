@@ -39,7 +39,8 @@ export class StandingAudit {
     for (const row of held) if (row.cluster_id !== null) this.#isWaitedFor(String(row.command_id));
   }
 
-  #relayStandsOn({ name, process }: RelayNode, held: ReadonlySet<string>): void {
+  #relayStandsOn({ name, process: only, server }: RelayNode, held: ReadonlySet<string>): void {
+    const process = server ?? only;
     const { edge, site, timeline } = this.#world;
     const isNews = (at: number): boolean => at > timeline.now - MOMENT_MS;
     const since = process === null ? undefined : this.#servesSince.get(process);

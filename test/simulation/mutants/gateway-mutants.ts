@@ -61,4 +61,66 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'late-notice',
+    bug: 'what a late notice says of the relays is believed after a newer one (GW4)',
+    bias: { workload: 'gateway-upgrade' },
+    patches: [{ file: 'functions/plan/apply-relays.ts', from: 'notice <= before.relaysNotice', to: 'notice < 0' }],
+  },
+  {
+    name: 'release-by-anybody',
+    bug: 'a relay takes a release whoever signed it (U1)',
+    bias: { workload: 'gateway-upgrade' },
+    patches: [
+      {
+        file: 'relay/commands/relay-program.ts',
+        from: 'if (!(await verify(releaseKey, release.manifest, release.signature)))',
+        to: "if (release.signature === '')",
+      },
+    ],
+  },
+  {
+    name: 'program-of-other-bytes',
+    bug: 'a program is taken whose digest is not that of the release (U1)',
+    bias: { workload: 'gateway-upgrade' },
+    patches: [
+      { file: 'relay/program/take-verified.ts', from: 'return found === sha256 ?', to: 'return sha256.length > 0 ?' },
+    ],
+  },
+  {
+    name: 'silence-is-a-heartbeat',
+    bug: 'a new program is accepted that was not heard of (U4)',
+    bias: { workload: 'gateway-upgrade' },
+    patches: [
+      {
+        file: 'relay/program/watch-successor.ts',
+        from: "cancel = timers.after(heartbeatMs, () => end({ kind: 'failed', detail }));",
+        to: "cancel = timers.after(heartbeatMs, () => end(detail === '' ? { kind: 'asked' } : { kind: 'accepted' }));",
+      },
+    ],
+  },
+  {
+    name: 'failed-program-left',
+    bug: 'a new program that failed is not ended, and the former waits for its end (U4)',
+    bias: { workload: 'gateway-upgrade' },
+    patches: [{ file: 'relay/program/give-over.ts', from: "  successor.signal('SIGKILL');\n  await", to: '  await' }],
+  },
+  {
+    name: 'hello-ends-a-turn',
+    bug: 'a relay counts as exchanged while its former program watches the new one (UP3)',
+    bias: { workload: 'gateway-upgrade' },
+    patches: [
+      {
+        file: 'functions/plan/upgrade-step.ts',
+        from: 'return version !== to || turn.sentAt === null || now >= turn.sentAt + UPGRADE_NODE_DEADLINE_MS;',
+        to: 'return now >= 0;',
+      },
+    ],
+  },
+  {
+    name: 'line-without-end',
+    bug: 'a cluster that waited for the upgrade stands in line when it has ended (U6)',
+    bias: { workload: 'gateway-upgrade' },
+    patches: [{ file: 'functions/objects/cluster-line.ts', from: "        sql.run('DELETE FROM queued');\n", to: '' }],
+  },
 ];
