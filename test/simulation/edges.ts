@@ -49,7 +49,38 @@ export const EDGES: readonly string[] = [
 ];
 
 /** Of a gateway on machines of its own, that grows. */
-/** Of one that is upgraded: how far that is, what becomes of the program on each relay, and clusters that stand in line. */
-export const UPGRADE_EDGES: readonly string[] = [];
+/**
+ * Of one that is upgraded: how far that is, what becomes of the program on each relay, and
+ * clusters that stand in line. Rarer than one in fifty, and only shown: an upgrade that is cancelled or misses its window, and a relay
+ * that is lost between the hand-over and the watch.
+ */
+export const UPGRADE_EDGES: readonly string[] = [
+  'cluster: pending → queued',
+  'cluster: queued → deleted',
+  'cluster: queued → pending',
+  'cluster: running → updating',
+  'cluster: updating → running',
+  'line: none → waiting',
+  'line: waiting → none',
+  'program: accepted → started',
+  'program: fetched → tried',
+  'program: handed-over → watched',
+  'program: served → fetched',
+  'program: started → served',
+  'program: tried → handed-over',
+  'program: tried → served',
+  'program: watched → accepted',
+  'program: watched → fetched',
+  'program: watched → served',
+  'slot: ready → draining',
+  'upgrade: machines → done',
+  'upgrade: machines → failed',
+  'upgrade: none → relays',
+  'upgrade: none → scheduled',
+  'upgrade: relays → done',
+  'upgrade: relays → failed',
+  'upgrade: relays → machines',
+  'upgrade: scheduled → relays',
+];
 
 export const GATEWAY_EDGES: readonly string[] = ['cluster: running → updating', 'cluster: updating → running'];

@@ -123,7 +123,7 @@ export class OwnGateway {
     if (leaderLost !== null && this.leaderLostAt === null) return 'a leader to lose';
     if (growAfterMs !== null && (this.#grewAt === null || state.growing !== null)) return 'its growth';
     if (deleteAfterMs !== null && !(this.console.catalogue.isGone && this.#uninstaller?.isDone)) return 'its end';
-    return this.upgrade?.waitsFor(phaseOf(state)) ?? null;
+    return this.upgrade?.waitsFor(state.rolling !== null) ?? null;
   }
 
   ending(): string {

@@ -1,6 +1,5 @@
 // The upgrade of a gateway on machines of its own: a release is published, and a person asks for it, and takes it back.
 import { hasEnded, UpgradeState } from '../../functions/plan/upgrade-state.ts';
-import type { ClusterPhase } from '../../shared/cluster-view.ts';
 import { NOBODY } from './edge.ts';
 import type { HumanHand } from './human-hand.ts';
 import type { SiteReleases } from './site-releases.ts';
@@ -58,12 +57,12 @@ export class OwnUpgrade {
     return Number(row?.n);
   }
 
-  /** What has not come about; null when all has. @param phase of the gateway's machines */
-  waitsFor(phase: ClusterPhase): string | null {
+  /** What has not come about; null when all has. @param isRolling whether its machines are being replaced */
+  waitsFor(isRolling: boolean): string | null {
     if (this.answer === null) return 'an upgrade to be asked for';
     const state = this.state();
     if (state !== null && !hasEnded(state)) return `its upgrade, which is ${state.stage}`;
-    return phase === 'running' ? null : 'its machines';
+    return isRolling ? 'its machines, which are replaced' : null;
   }
 
   ending(): string {

@@ -38,6 +38,11 @@ export class Site {
     this.#record = record;
   }
 
+  /** Something is lost at a planned moment of this life. */
+  get hasPlan(): boolean {
+    return this.#plan.length > 0;
+  }
+
   /** One more moment at which `actor` could be lost. */
   point(actor: string, label: string, kind: CrashPoint['kind'] = 'object'): void {
     if (!this.faults.isArmed) return;

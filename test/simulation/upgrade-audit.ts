@@ -1,6 +1,6 @@
 // What an upgrade of a gateway may not have done (I20; SPEC.md UP1-UP10, QU1-QU4, RO1-RO8; PROTOCOL.md U1-U6): while it goes on,
 // and when all is quiet.
-import type { ClusterState } from '../../functions/plan/cluster-state.ts';
+import { type ClusterState, slotsOf } from '../../functions/plan/cluster-state.ts';
 import { isOutdated } from '../../functions/plan/gateway-rollout.ts';
 import { hasEnded, type UpgradeState } from '../../functions/plan/upgrade-state.ts';
 import type { ClusterRecord } from './edge.ts';
@@ -59,7 +59,10 @@ function checkEnd({ site, scenario }: World, upgrade: OwnUpgrade, state: Upgrade
   if (stage === 'cancelled' && plan.cancelAfterMs === null) site.violate('UP9', `${what}, and nobody has cancelled it`);
   if (failure?.code === 'RELEASE_UNTRUSTED' && ['signed', 'older'].includes(plan.publishing))
     site.violate('U1', `${what}: ${failure.message}`);
-  if (!scenario.withFaults && stage !== 'done' && upgrade.isBound) site.violate('I20', `${what}: ${failure?.message}`);
+  // A new program that is lost before it was accepted is rolled back, and has to be (U4).
+  const isLost = site.hasPlan && failure?.code === 'RELEASE_ROLLED_BACK';
+  if (!scenario.withFaults && stage !== 'done' && upgrade.isBound && !isLost)
+    site.violate('I20', `${what}: ${failure?.message}`);
 }
 
 /** What serves is what the state says, and no store grows. */
@@ -91,6 +94,9 @@ function checkMachines(world: World, gateway: OwnGateway, { releases }: OwnUpgra
   if (state === null || state.intent.kind !== 'present') return;
   const wanted = releases.published?.manifest.machines ?? null;
   if (stage !== 'done' || wanted === null) return;
+  const current = state.machines.filter(({ leaving }) => leaving === null);
+  const size = slotsOf(state.spec).length;
+  if (current.length > size) site.violate('RO6', `${current.length} machines stand in ${size} slots after the upgrade`);
   const old = state.machines.filter((machine) => machine.leaving === null && isOutdated(state, machine));
   if (old.length > 0) site.violate('RO6', `${old.map(({ claim }) => claim).join(' ')} run what was before the upgrade`);
   for (const { leaving, claim, revision } of state.machines)

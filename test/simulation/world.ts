@@ -1,12 +1,12 @@
 // A whole Slipway in one thread and no real time: the shipped planner, objects, tunnel, relay and driver, the lab's MAAS, machines
 // that enrol, and a light Kubernetes. One seed decides everything.
 //
-// Map: scenario.ts, gateway-scenario.ts, wishes.ts (what is asked) · faults.ts, nemesis.ts, gateway-nemesis.ts, human-hand.ts (what
+// Map: scenario.ts, gateway-scenario.ts, upgrade-scenario.ts, wishes.ts (what is asked) · faults.ts, nemesis.ts, gateway-nemesis.ts, human-hand.ts (what
 // goes wrong) · timeline.ts, prng.ts, microtasks.ts, trace.ts, site.ts (time, chance, order) · edge.ts, object-host.ts,
 // object-storage.ts, project-row.ts, site-catalogue.ts (workerd's part) · relay-node.ts, serve-relay.ts, relay-process.ts,
 // relay-disk.ts, tunnel-link.ts, maas-wire.ts (the relay's ports) · site-machines.ts, site-kubernetes.ts, simulated-cluster.ts ·
-// own-gateway.ts, own-console.ts, installer-host.ts, machine-relays.ts (a gateway on machines) · stand-in-crypto.ts,
-// stand-in-craft.ts · invariants.ts, standing-audit.ts, maas-audit.ts, gateway-audit.ts, edge-count.ts, coverage.ts (what is checked)
+// own-gateway.ts, own-console.ts, installer-host.ts, machine-relays.ts (a gateway on machines) · own-upgrade.ts, site-releases.ts, node-programs.ts (its upgrade) · stand-in-crypto.ts,
+// stand-in-craft.ts · invariants.ts, standing-audit.ts, maas-audit.ts, gateway-audit.ts, upgrade-audit.ts, edge-count.ts, coverage.ts (what is checked)
 // · run-seed.ts, many-seeds.ts, crash-points.ts, mutant-hunt.ts, soak.ts, crew.ts, job.ts, options.ts, main.ts (how it is run)
 
 import type { LogFields } from '../../relay/log.ts';
