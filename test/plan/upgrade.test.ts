@@ -139,6 +139,17 @@ describe('the relays of an upgrade', () => {
     expect(late.state).toMatchObject({ stage: 'failed', failure: { code: 'RELEASE_ROLLED_BACK' } });
   });
 
+  test('[UP5] a node that falls back while machines are changed stops it', () => {
+    const scene = new Scene([node('a', { leader: true })], { machines: MACHINES });
+    scene.hasMachines = true;
+    scene.step();
+    scene.see('a', { version: '0.2.0' });
+    scene.settle('a', OK);
+    expect(scene.step().state.stage).toBe('machines');
+    scene.see('a', { version: '0.1.0' });
+    expect(scene.step().state).toMatchObject({ stage: 'failed', failure: { code: 'RELEASE_ROLLED_BACK' } });
+  });
+
   test('[UP6] a node that is away is waited for by name, after those that are there and before the leader', () => {
     const scene = new Scene([node('a', { leader: true }), node('b', { connected: false }), node('c')]);
     expect(scene.step().action).toMatchObject({ nodeId: 'nod_c' });

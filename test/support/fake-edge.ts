@@ -176,7 +176,7 @@ export async function startFakeEdge(tls: { cert: string; key: string } | null = 
   }
 
   /** Resolves with what `look` finds, as soon as it finds it. */
-  function until<T>(what: string, look: () => T | null | undefined | false, timeoutMs = 10_000): Promise<T> {
+  function until<T>(what: string, look: () => T | null | undefined | false, timeoutMs = 30_000): Promise<T> {
     return new Promise((resolve, reject) => {
       const check = (): void => {
         const found = look();
