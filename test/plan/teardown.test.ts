@@ -90,6 +90,18 @@ describe('abort and deletion', () => {
     expectNothingLeft(world);
   });
 
+  test('[DE2] a document that was fetched is withdrawn with its machine: a relay may hold it still', () => {
+    const world = new World(machines(4)).create(small()).runToPhase('running');
+    const sent = world.sent.filter(({ body }) => body.verb === 'ensure-bootstrap');
+    expect(sent).toHaveLength(2);
+    world.delete();
+    world.run(() => world.phases.at(-1) === 'deleted');
+    for (const { commandId } of sent) {
+      const newer = commandId.replace(/\/1\/(\d+)$/, '/2/$1');
+      expect(world.relay.withdrawn).toContain(newer);
+    }
+  });
+
   test('[CL3] the late outcome of a withdrawn allocate tells which machine to give back', () => {
     const world = new World(machines(4));
     world.relay.answer = ({ body }) => (body.verb === 'ensure-allocated' ? hold() : undefined);

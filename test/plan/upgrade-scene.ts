@@ -26,6 +26,11 @@ export const node = (name: string, more: Partial<NodeFacts> = {}): NodeFacts => 
   leader: false,
   ...more,
 });
+
+export const OK: CommandOutcome = { ok: true, value: { verb: 'ensure-relay-program', version: '0.2.0' } };
+export const failed = (code: 'RELEASE_UNTRUSTED' | 'RELEASE_ROLLED_BACK' | 'RELAY_STORAGE' | 'DEADLINE_PASSED') =>
+  ({ ok: false, error: { code, detail: 'x' } }) as const;
+
 /** An upgrade on a clock that the test moves; the state goes through its codec with each step. */
 export class Scene {
   now = START;

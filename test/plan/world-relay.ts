@@ -53,6 +53,10 @@ export class WorldRelay {
     if (this.connected && this.watch !== null) this.#watch(this.watch);
   }
 
+  get withdrawn(): ReadonlySet<string> {
+    return this.#withdrawn;
+  }
+
   withdraw(ids: readonly CommandId[]): void {
     for (const id of ids) this.#withdrawn.add(id);
     if (this.#watchId !== null && ids.includes(this.#watchId)) {
