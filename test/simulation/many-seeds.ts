@@ -14,7 +14,7 @@ export type ManyOptions = {
   readonly json: boolean;
 };
 
-/** Of so many fresh seeds one is a life of a gateway on machines of its own; every other of those is upgraded. */
+/** Of so many fresh seeds one is a life of a gateway on machines of its own. Those that are upgraded are asked for by --start. */
 const ONE_GATEWAY_IN = 8;
 
 const Corpus = z.object({ seeds: z.array(z.object({ seed: z.int(), found: z.string() })) });
@@ -75,8 +75,7 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
 function freshSeed(start: number, index: number): number {
   const seed = start + index;
   if (seed >= GATEWAY_SEEDS_FROM || index % ONE_GATEWAY_IN !== ONE_GATEWAY_IN - 1) return seed;
-  const isUpgraded = index % (2 * ONE_GATEWAY_IN) !== ONE_GATEWAY_IN - 1;
-  return seed + (isUpgraded ? UPGRADE_SEEDS_FROM : GATEWAY_SEEDS_FROM);
+  return seed + GATEWAY_SEEDS_FROM;
 }
 
 /** One number for all seeds, whatever thread ran which. */
