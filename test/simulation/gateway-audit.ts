@@ -41,6 +41,7 @@ export function checkGatewayQuiet(world: World, gateway: OwnGateway): void {
 
 /** A person marked it broken and its BMC did not obey: it runs on, MAAS calls it free, and nobody may touch it. */
 function straysOf({ region, machines }: World, { relays }: OwnGateway): ReadonlySet<RelayNode | null> {
-  const free = [...region.machines.values()].filter(({ owner }) => owner === null);
-  return new Set(free.flatMap(({ systemId }) => (machines.lives.has(systemId) ? relays.of(systemId) : [])));
+  const { lives, markedBroken } = machines;
+  const running = [...markedBroken].filter((id) => lives.has(id) && region.machines.get(id)?.owner === null);
+  return new Set(running.map((systemId) => relays.of(systemId)));
 }

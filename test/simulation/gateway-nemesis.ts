@@ -63,7 +63,7 @@ export class GatewayNemesis {
         );
       case 'gateway-machine-released':
         return this.#hit(
-          (systemId) => this.#gateway.mayLose(systemId),
+          (systemId) => this.#gateway.mayLose(systemId, 'in a while'),
           (systemId) => this.#human.releasesOne(systemId),
         );
     }

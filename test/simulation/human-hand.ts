@@ -57,7 +57,9 @@ export class HumanHand {
     const machine = this.#any((one) => one.owner === MAAS_USER && this.#mayLose(one));
     if (machine === null) return false;
     // MAAS lets only the owner do it: somebody uses Slipway's own account.
-    return markBroken(this.#world.region, this.#user(MAAS_USER), machine, NO_FIELDS).ok;
+    const marked = markBroken(this.#world.region, this.#user(MAAS_USER), machine, NO_FIELDS);
+    if (marked.ok) this.#world.machines.markedBroken.add(machine.systemId);
+    return marked.ok;
   }
 
   /** Nobody's machines are usable again. */
@@ -71,7 +73,7 @@ export class HumanHand {
 
   /** Of a gateway on machines something must be left. */
   #mayLose({ systemId }: Machine): boolean {
-    return this.#world.gateway?.mayLose(systemId) ?? true;
+    return this.#world.gateway?.mayLose(systemId, 'in a while') ?? true;
   }
 
   #giveBack(machine: Machine): void {

@@ -3,12 +3,12 @@
 import type { ClusterLogic } from '../../functions/objects/cluster-logic.ts';
 import type { OwnClusterPort } from '../../functions/objects/gateway-ports.ts';
 import { phaseOf } from '../../functions/plan/describe-cluster.ts';
-import { GATEWAY_KEY_FILE } from '../../relay/gateway-key.ts';
 import { pair } from '../../relay/pair.ts';
 import type { AccountAccess } from '../../shared/command.ts';
 import type { ClusterId } from '../../shared/ids.ts';
 import { type ClusterRecord, type Edge, type GatewayHost, NOBODY, ORIGIN } from './edge.ts';
 import type { GatewayPlan } from './gateway-scenario.ts';
+import { type Going, holdsKey, maySpare } from './gateway-spares.ts';
 import { HumanHand } from './human-hand.ts';
 import { InstallerHost, type Work } from './installer-host.ts';
 import { MachineRelays } from './machine-relays.ts';
@@ -16,7 +16,6 @@ import { OwnConsole } from './own-console.ts';
 import { OwnUpgrade } from './own-upgrade.ts';
 import { randomOf } from './prng.ts';
 import type { RelayNode } from './relay-node.ts';
-import { hasQuorumWithout, registrationOf } from './simulated-cluster.ts';
 import { RELEASE_KEY, SiteReleases } from './site-releases.ts';
 import { standInCraft } from './stand-in-craft.ts';
 import type { World } from './world.ts';
@@ -140,7 +139,7 @@ export class OwnGateway {
   /** By its own belief; one that stands still believes nothing. */
   leader(): RelayNode | null {
     const leads = ({ process, standing }: RelayNode) => process?.isHeld === false && standing?.().leader === true;
-    return this.#world.nodes.find((node) => leads(node) && this.#holdsKey(node)) ?? null;
+    return this.#world.nodes.find((node) => leads(node) && holdsKey(node)) ?? null;
   }
 
   get installer(): InstallerHost | null {
@@ -155,16 +154,13 @@ export class OwnGateway {
     );
   }
 
-  /** Somebody who holds the gateway's key must be left, and a quorum of its control plane: nothing else could ever heal it. */
-  mayLose(systemId: string): boolean {
-    const node = this.relays.of(systemId);
-    const outside = this.#uninstaller === null ? [] : [this.#uninstaller.node];
-    const others = [...this.relays.nodes(), ...outside].filter((other) => other !== node && this.#holdsKey(other));
-    if (node !== null && this.#holdsKey(node) && others.length === 0) return false;
-    const clusters = [...this.#world.kubernetes.clusters.values()];
-    const found = clusters.find((cluster) => registrationOf(cluster, systemId) !== null) ?? null;
-    if (found === null || this.own()?.state?.address?.ip !== found.start.server.split(':')[0]) return true;
-    return found.etcd.members().length === 1 ? node === null : hasQuorumWithout(found, systemId);
+  mayLose(systemId: string, going: Going = 'at once'): boolean {
+    return maySpare(this.#world, this, systemId, going);
+  }
+
+  /** Relays on no machine of the gateway. */
+  outside(): RelayNode[] {
+    return this.#uninstaller === null ? [] : [this.#uninstaller.node];
   }
 
   /** As an operator does: the node's folder is paired again by a new code of the console. */
@@ -276,10 +272,6 @@ export class OwnGateway {
   #isTakenOver(lost: RelayNode): void {
     if (!this.#hasOtherLeader)
       this.#world.site.violate('L6', `${TAKEN_OVER_MS} ms after ${lost.name} was lost nobody else leads`);
-  }
-
-  #holdsKey({ disk }: RelayNode): boolean {
-    return (disk.files.get(GATEWAY_KEY_FILE)?.byteLength ?? 0) > 0;
   }
 }
 

@@ -36,12 +36,6 @@ export type SimulatedCluster = {
 export const registrationOf = ({ running, resting }: SimulatedCluster, systemId: string): NodeRegistration | null =>
   running.get(systemId) ?? resting.get(systemId) ?? null;
 
-export function hasQuorumWithout(cluster: SimulatedCluster, systemId: string): boolean {
-  const members = cluster.etcd.members();
-  const name = registrationOf(cluster, systemId)?.name;
-  return members.filter((member) => member.up && member.name !== name).length > members.length / 2;
-}
-
 export function viewOf(node: SimulatedNode): NodeView {
   const { name, role, providerId, address } = node.registration;
   return {

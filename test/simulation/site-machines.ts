@@ -41,6 +41,8 @@ export class SiteMachines {
   region: Region | null = null;
   relays: MachineRelayPort = NO_MACHINE_RELAYS;
   readonly lives = new Map<string, Life>();
+  /** By a person, since they were last switched off: their BMC may not have obeyed. */
+  readonly markedBroken = new Set<string>();
   /** Power-off calls that the BMC still refuses. */
   bmcRefusals = 0;
 
@@ -103,6 +105,7 @@ export class SiteMachines {
   #end(systemId: string): void {
     const life = this.lives.get(systemId);
     this.lives.delete(systemId);
+    this.markedBroken.delete(systemId);
     if (life !== undefined) life.on = false;
     this.relays.off(systemId, true);
     this.#kubernetes.powerOff(systemId);
