@@ -89,7 +89,8 @@ function consume(
     nodeId: known?.nodeId ?? RelayNodeId.parse(`nod_${randomPart(ports.randomBytes(20))}`),
     identityKey: request.identityKey,
     hostname: request.hostname,
-    relayVersion: request.relayVersion,
+    // The program that pairs a folder anew is the installed one, and what serves from it may be a later one: its hello says (UP5).
+    relayVersion: known?.relayVersion ?? request.relayVersion,
     pairedAt: now,
     // A node that an admin lets in again is still on the machine it was made for.
     claim: code.value.claim ?? known?.claim ?? null,

@@ -44,8 +44,8 @@ function begin(state: UpgradeState, { nodes }: UpgradeFacts, now: EpochMs): Upgr
 
 /** [UP2]-[UP6] */
 function takeTurns(state: UpgradeState, facts: UpgradeFacts, now: EpochMs): UpgradeState {
-  const fallen = facts.nodes.find((node) => state.exchanged.includes(node.nodeId) && isOld(state, node));
-  if (fallen !== undefined) return rolledBack(state, fallen, now);
+  const fallen = fallenOf(state, facts);
+  if (fallen !== null) return rolledBack(state, fallen, now);
   const turn = state.turn === null ? undefined : facts.nodes.find(({ nodeId }) => nodeId === state.turn?.nodeId);
   if (turn !== undefined && isOver(state, turn, now)) return takeTurns(exchanged(state, turn.nodeId), facts, now);
   const next = nextNode(state, facts.nodes);
@@ -62,6 +62,10 @@ function takeTurns(state: UpgradeState, facts: UpgradeFacts, now: EpochMs): Upgr
   const stands = { ...given, sentAt, retryAt: isDue ? null : given.retryAt };
   return JSON.stringify(stands) === JSON.stringify(state.turn) ? state : { ...state, turn: stands };
 }
+
+/** [UP5] */
+const fallenOf = (state: UpgradeState, { nodes }: UpgradeFacts): NodeFacts | null =>
+  nodes.find((node) => state.exchanged.includes(node.nodeId) && isOld(state, node)) ?? null;
 
 const isOld = ({ to }: UpgradeState, { version }: NodeFacts): boolean => isBefore(version, to);
 
@@ -102,8 +106,11 @@ function afterRelays(state: UpgradeState, { hasMachines }: UpgradeFacts, now: Ep
   return { ...state, stage: 'machines', turn: null, machinesSince: now };
 }
 
-/** [UP7] */
-function seeMachines(state: UpgradeState, { machines, hasMachines }: UpgradeFacts, now: EpochMs): UpgradeState {
+/** [UP7] A machine that joins is given the program that the relays run: one that fell back would hand out the older one. */
+function seeMachines(state: UpgradeState, facts: UpgradeFacts, now: EpochMs): UpgradeState {
+  const { machines, hasMachines } = facts;
+  const fallen = fallenOf(state, facts);
+  if (fallen !== null) return rolledBack(state, fallen, now);
   const gone = !hasMachines || (machines !== null && GONE.has(machines.phase));
   if (gone) return ended(state, 'failed', now, failureOf('MACHINES_GONE', '', null, state));
   if (state.machinesAskedAt !== null && machines?.phase === 'running') return ended(state, 'done', now);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
 import { ClusterId } from '../../shared/ids.ts';
 import { QUEUED_CLUSTERS_MAX, UPGRADE_NODE_DEADLINE_MS } from '../../shared/limits.ts';
-import { type BenchNode, GatewayBench } from './gateway-bench.ts';
+import { type BenchNode, GatewayBench, ORIGIN } from './gateway-bench.ts';
 import { ask, clusterCommand, exchange, exchangeOn, lines, published } from './upgrade-scene.ts';
 
 type Word = { readonly id: string; readonly connected: boolean; readonly ahead: number | null | undefined };
@@ -79,6 +79,22 @@ test('[U1] [U5] [UP2] [UP3] the standby is exchanged first, then the leader, and
   await exchange(bench, node, 2);
   expect(await stage()).toBe('done');
   expect(await bench.logic.view()).toMatchObject({ outstandingCommands: 0, version: '0.2.0', availableUpgrade: null });
+});
+
+test('[UP5] a node whose folder is paired anew by the older program runs what it ran: the upgrade goes on', async () => {
+  const other = await bench.pair();
+  await bench.join(node);
+  await bench.join(other);
+  await ask(bench);
+  await bench.settle();
+  await exchange(bench, other, 2);
+  const code = 'r'.repeat(43);
+  await bench.renew(code);
+  expect(await bench.logic.pair(await bench.request(other, code), ORIGIN)).toMatchObject({ ok: true });
+  await bench.settle();
+  expect(await bench.logic.view()).toMatchObject({ upgrade: { stage: 'relays', failure: null } });
+  await exchange(bench, node, 2);
+  expect(await stage()).toBe('done');
 });
 
 test('[UP4] a refusal stops it, the command is gone, and the next upgrade has a command of its own', async () => {
