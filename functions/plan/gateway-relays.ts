@@ -38,13 +38,24 @@ export function mayCarryRelay(state: ClusterState, machine: MachineRecord): bool
 
 /** Without another active relay nobody would be left to carry out what is asked. */
 export function mayLoseRelay(state: ClusterState, machine: MachineRecord): Result<null, Unsafe> {
-  if (state.kind !== 'gateway' || !hasActiveRelay(machine)) return ok(null);
+  if (state.kind !== 'gateway' || !hasActiveRelay(machine) || hasOtherRelay(state, machine)) return ok(null);
+  return err({ reason: 'another relay to be connected: its own is the only one', lookAt: null });
+}
+
+/** Connected, and on no machine that goes back. */
+function hasOtherRelay(state: ClusterState, machine: MachineRecord): boolean {
   const leaving = new Set(state.machines.flatMap(({ claim, leaving }) => (leaving === null ? [] : claim)));
   const others = state.relays.filter(
     (relay) => relay.claim !== machine.claim && (relay.claim === null || !leaving.has(relay.claim)),
   );
-  if (others.some((relay) => relay.state === 'active' && relay.connected)) return ok(null);
-  return err({ reason: 'another relay to be connected: its own is the only one', lookAt: null });
+  return others.some((relay) => relay.state === 'active' && relay.connected);
+}
+
+/** [RO5] It goes back though it serves, and no other relay is connected now: it stays until one is. */
+export function keepsLastRelay(state: ClusterState, machine: MachineRecord): boolean {
+  const { kind, intent, relaysRevoked } = state;
+  if (kind !== 'gateway' || intent.kind !== 'present' || relaysRevoked.includes(machine.claim)) return false;
+  return machine.leaving?.code === 'outdated' && !hasOtherRelay(state, machine);
 }
 
 /** In an end: a machine that may carry a relay is not given back yet, and no relay elsewhere could tell of it. */
@@ -74,5 +85,7 @@ function departingOf(state: ClusterState): Set<Claim> {
   const strays = state.relays.flatMap(({ claim }) =>
     claim !== null && parseClaim(claim)?.clusterId === state.clusterId && !current.has(claim) ? claim : [],
   );
-  return new Set([...leaving.map(({ claim }) => claim), ...strays]);
+  const departing = new Set([...leaving.map(({ claim }) => claim), ...strays]);
+  for (const machine of leaving) if (keepsLastRelay(state, machine)) departing.delete(machine.claim);
+  return departing;
 }

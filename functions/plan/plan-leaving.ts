@@ -14,7 +14,7 @@ import { ask } from './command-for.ts';
 import { peersOf } from './control-plane-safety.ts';
 import { doubtUntil } from './deadlines.ts';
 import { type Draft, forget } from './draft.ts';
-import { needsOutsideRelay, revokeRelays } from './gateway-relays.ts';
+import { keepsLastRelay, needsOutsideRelay, revokeRelays } from './gateway-relays.ts';
 import { accessOf } from './plan-control-plane.ts';
 
 export function planLeaving(draft: Draft): void {
@@ -57,7 +57,7 @@ function removeFromCluster(draft: Draft, machine: MachineRecord, leaving: Leavin
 }
 
 function release(draft: Draft, machine: MachineRecord, leaving: Leaving): void {
-  if (leaving.goneAt !== null || needsOutsideRelay(draft.state)) return;
+  if (leaving.goneAt !== null || needsOutsideRelay(draft.state) || keepsLastRelay(draft.state, machine)) return;
   const dueAt = releaseDueAt(draft.state, machine, leaving, draft.waits);
   if (dueAt === null || draft.now < dueAt) return;
   const { account } = draft.state;

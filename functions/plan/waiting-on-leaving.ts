@@ -4,6 +4,7 @@ import { RELEASE_TRIES_MAX, type Waits } from '../../shared/limits.ts';
 import { type ClusterState, type Leaving, type MachineRecord, subjectOf } from './cluster-state.ts';
 import { pendingKey } from './command-name.ts';
 import { doubtUntil } from './deadlines.ts';
+import { keepsLastRelay } from './gateway-relays.ts';
 import { releaseDueAt, standing } from './plan-leaving.ts';
 import { nameOf } from './plan-replacement.ts';
 import { elapsed } from './wait-sentence.ts';
@@ -27,6 +28,7 @@ export function leavingWait(
 ): WaitingOnView | null {
   const { leaving, slot } = machine;
   if (leaving === null || leaving.goneAt !== null) return null;
+  if (keepsLastRelay(state, machine)) return relayWait(machine, leaving, waits);
   if (leaving.askedAt === null) return memberWait(state, machine, leaving, waits);
   const deadlineAt = releaseDueAt(state, machine, leaving, waits);
   const name = nameOf(machine);
@@ -43,6 +45,11 @@ export function leavingWait(
   }
   const sentence = `Waiting for MAAS to take back ${name} (${status}), ${elapsed(since, now, waits.releaseDeadlineMs)}.`;
   return { code: 'releasing', slot, sentence, since, deadlineAt };
+}
+
+function relayWait(machine: MachineRecord, { since }: Leaving, waits: Waits): WaitingOnView {
+  const sentence = `${nameOf(machine)} goes back when another relay of the gateway is connected: its own is the only one.`;
+  return { code: 'last-relay', slot: machine.slot, sentence, since, deadlineAt: since + waits.shortageDeadlineMs };
 }
 
 /** A member that goes is taken out of etcd by another one; with none left that can be asked, only an end gives it back. */

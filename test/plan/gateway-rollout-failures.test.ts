@@ -168,6 +168,27 @@ describe('a rollout in which things fail', () => {
     world.runToPhase('running');
   });
 
+  test('[GW4] [RO5] one that is named again while no other relay is connected keeps its own, and its machine', () => {
+    const world = running(1, 1);
+    roll(world, { image: 'ubuntu/plucky' });
+    world.run(() => world.gateway.revoked.length > 0);
+    const [old] = world.gateway.revoked;
+    const { claim } = onlyOf(world, 'gateway-0');
+    if (old === undefined) throw new Error('nobody was shut out');
+    world.gateway.set(claim, 'away');
+    world.gateway.set(old, 'here');
+    world.pass(600_000);
+    expect(world.gateway.revoked).toEqual([old]);
+    expect(world.sentVerbs('ensure-released')).toEqual([]);
+    expect(waitOf(world, 'last-relay')?.sentence).toMatch(
+      /^gateway-0 .* goes back when another relay of the gateway is connected: its own is the only one\.$/,
+    );
+    world.gateway.set(claim, 'here');
+    world.runToPhase('running');
+    expect(world.gateway.revoked).toEqual([old, old]);
+    world.run(() => world.maas.held().length === 1);
+  });
+
   test('[RO6] a machine that does not serve goes first', () => {
     const world = running(3, 2);
     const { claim, held } = onlyOf(world, 'gateway-2');
