@@ -14,7 +14,7 @@ export type ManyOptions = {
   readonly json: boolean;
 };
 
-/** Of so many fresh seeds one is a life of a gateway on machines of its own. Those that are upgraded are asked for by --start. */
+/** Of so many fresh seeds one is a life of a gateway on machines of its own; every other one of these is upgraded. */
 const ONE_GATEWAY_IN = 8;
 
 const Corpus = z.object({ seeds: z.array(z.object({ seed: z.int(), found: z.string() })) });
@@ -75,7 +75,8 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
 function freshSeed(start: number, index: number): number {
   const seed = start + index;
   if (seed >= GATEWAY_SEEDS_FROM || index % ONE_GATEWAY_IN !== ONE_GATEWAY_IN - 1) return seed;
-  return seed + GATEWAY_SEEDS_FROM;
+  const isUpgraded = Math.floor(index / ONE_GATEWAY_IN) % 2 === 1;
+  return seed + (isUpgraded ? UPGRADE_SEEDS_FROM : GATEWAY_SEEDS_FROM);
 }
 
 /** One number for all seeds, whatever thread ran which. */

@@ -14,19 +14,19 @@ import { scenarioOf, WORKLOADS, type Workload } from './scenario.ts';
 const storm = (seed: number): Promise<SeedResult> =>
   outsideOfPromises(() => runSeed(scenarioOf(seed, { withFaults: true })));
 
-test('seeds that once found a bug find none', { timeout: 60_000 }, async () => {
+test('seeds that once found a bug find none', { timeout: 180_000 }, async () => {
   for (const seed of corpus())
     expect({ seed, violations: (await storm(seed)).violations }).toEqual({ seed, violations: [] });
 });
 
-test('a hundred seeds break nothing', { timeout: 120_000 }, async () => {
+test('a hundred seeds break nothing', { timeout: 180_000 }, async () => {
   for (let seed = 1; seed <= 100; seed += 1) {
     const { violations } = await storm(seed);
     expect({ replay: `npm run simulate -- --seed ${seed} --trace`, violations }).toMatchObject({ violations: [] });
   }
 });
 
-test('ten lives of gateways on machines of their own break nothing', { timeout: 120_000 }, async () => {
+test('ten lives of gateways on machines of their own break nothing', { timeout: 180_000 }, async () => {
   for (let seed = GATEWAY_SEEDS_FROM; seed < GATEWAY_SEEDS_FROM + 10; seed += 1) {
     const { violations, faults } = await storm(seed);
     expect({ replay: `npm run simulate -- --seed ${seed} --trace`, violations }).toMatchObject({ violations: [] });
@@ -35,7 +35,7 @@ test('ten lives of gateways on machines of their own break nothing', { timeout: 
 });
 
 test('[I4] [I5] a gateway is installed, grows, loses its leader and is deleted by the shipped code', {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const endings = async (workload: Workload) =>
     (await outsideOfPromises(() => runSeed(scenarioOf(3, { workload, withFaults: false })))).endings;
@@ -48,7 +48,7 @@ test('[I4] [I5] a gateway is installed, grows, loses its leader and is deleted b
   expect(await endings('gateway-delete')).toEqual(['gateway deleted']);
 });
 
-test('a seed is the same life each time', { timeout: 60_000 }, async () => {
+test('a seed is the same life each time', { timeout: 180_000 }, async () => {
   for (const seed of [7, GATEWAY_SEEDS_FROM + 7]) {
     const [one, again] = [await storm(seed), await storm(seed)];
     expect({ hash: again.hash, events: again.events }).toEqual({ hash: one.hash, events: one.events });
@@ -62,7 +62,7 @@ const ENDS: Partial<Record<Workload, RegExp>> = {
   'gateway-upgrade': /^(provisioned|gateway running, upgrade done)$/,
 };
 
-test('without faults every workload comes to the end that was asked for', { timeout: 60_000 }, async () => {
+test('without faults every workload comes to the end that was asked for', { timeout: 180_000 }, async () => {
   for (const workload of WORKLOADS) {
     const { violations, endings } = await outsideOfPromises(() =>
       runSeed(scenarioOf(3, { workload, withFaults: false })),
@@ -73,7 +73,7 @@ test('without faults every workload comes to the end that was asked for', { time
   }
 });
 
-test('a relay lost at any of twenty moments of a creation leaks nothing', { timeout: 60_000 }, async () => {
+test('a relay lost at any of twenty moments of a creation leaks nothing', { timeout: 180_000 }, async () => {
   const scenario = scenarioOf(2, { workload: 'create-one', withFaults: false });
   const whole = await outsideOfPromises(() => runSeed(scenario, { recordPoints: true }));
   const points = whole.points.flatMap(({ kind }, point) => (kind === 'relay' ? [point] : []));
