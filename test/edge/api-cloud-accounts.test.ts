@@ -109,6 +109,7 @@ describe('a cloud account', () => {
     [{ code: 'MAAS_REFUSED', fields: {}, detail }, 'MAAS_BROKEN'],
     [{ code: 'MAAS_UNKNOWN_OUTCOME', detail }, 'MAAS_UNREACHABLE'],
     [{ code: 'SITE_FORBIDS', detail }, 'SITE_FORBIDS'],
+    [{ code: 'COMMAND_UNKNOWN', detail }, 'GATEWAY_OUTDATED'],
     [{ code: 'DEADLINE_PASSED', detail }, 'GATEWAY_NO_ANSWER'],
     [{ code: 'SECRET_UNREADABLE', detail }, 'INTERNAL'],
     [{ code: 'RELAY_BUG', detail }, 'INTERNAL'],

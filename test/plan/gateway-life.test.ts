@@ -193,9 +193,10 @@ describe('a gateway on machines', () => {
     expect(told(true, 7)).toBe(true);
     expect(told(false, 6)).toBe(true);
     // The same again, with a higher number.
-    expect(told(true, 8)).toBe(true);
-    expect(told(false, 7)).toBe(true);
-    expect(told(false, 9)).toBe(false);
+    expect(told(true, 9)).toBe(true);
+    expect(told(false, 8)).toBe(true);
+    expect(told(false, 9)).toBe(true);
+    expect(told(false, 10)).toBe(false);
     // A gateway that does not number them yet.
     expect(told(true, null)).toBe(true);
   });

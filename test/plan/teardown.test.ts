@@ -57,7 +57,13 @@ describe('abort and deletion', () => {
   test('[DE2] deletion raises the generation once, withdraws what is older, and drains nothing', () => {
     const world = new World(machines(7)).create(large());
     world.run(() => world.sentVerbs('ensure-deployed').length > 0);
+    const older = Object.values(world.state?.pending ?? {}).map(({ commandId }) => commandId);
+    expect(new Set(older.map((id) => id.split('/')[1]?.replace(/-.*/, '')))).toEqual(
+      new Set(['cluster', 'cp', 'workers']),
+    );
     world.abort();
+    expect(older.filter((id) => !world.relay.withdrawn.has(id))).toEqual([]);
+    expect(world.sentVerbs('ensure-released')).toHaveLength(5);
     world.abort();
     world.delete();
     expect(world.state?.generation).toBe(2);
@@ -100,6 +106,21 @@ describe('abort and deletion', () => {
       const newer = commandId.replace(/\/1\/(\d+)$/, '/2/$1');
       expect(world.relay.withdrawn).toContain(newer);
     }
+  });
+
+  test.each([
+    ['fetched', true],
+    ['not fetched yet', false],
+  ])('[DE2] the document of a machine that is replaced is withdrawn with it: %s', (_, fetched) => {
+    const world = new World(machines(4)).create(small());
+    const worker = () => world.state?.machines.find(({ slot, leaving }) => slot === 'workers-0' && leaving === null);
+    const sent = () => world.sentVerbs('ensure-bootstrap').find(({ subject }) => subject === 'workers-0.1');
+    world.run(() => sent() !== undefined && (worker()?.document?.fetchedAt != null) === fetched);
+    const systemId = worker()?.held?.systemId ?? '';
+    world.maas.set(systemId, { status: 'broken' });
+    world.relay.noticed(systemId);
+    world.run(() => worker()?.attempt === 2);
+    expect(world.relay.withdrawn).toContain(sent()?.commandId);
   });
 
   test('[CL3] the late outcome of a withdrawn allocate tells which machine to give back', () => {

@@ -166,6 +166,21 @@ describe('waits', () => {
     expect(world.now).toBeGreaterThanOrEqual(10_000);
   });
 
+  test('[C14] [CL5] what the gateway’s relay is too old for is tried at the slowest pace, and the wait says to upgrade', () => {
+    const world = new World(machines(4));
+    let old = true;
+    world.relay.answer = ({ body }) =>
+      old && body.verb === 'observe-inventory'
+        ? { ok: false, error: { code: 'COMMAND_UNKNOWN', detail: 'observe-inventory came in a form not known' } }
+        : undefined;
+    world.create(small()).pass(TEST_WAITS.retryMsMax);
+    expect(world.sentVerbs('observe-inventory')).toHaveLength(1);
+    const wait = world.plan.waitingOn.find(({ code }) => code === 'COMMAND_UNKNOWN');
+    expect(wait?.sentence).toContain('upgrade the gateway');
+    old = false;
+    world.runToPhase('running', 600_000);
+  });
+
   test('[CL6] an outcome that never comes is asked for again, as a newer attempt', () => {
     const world = new World(machines(4));
     let lost = 0;

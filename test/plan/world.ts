@@ -96,6 +96,10 @@ export class World {
   #carryOut(effect: Effect): void {
     if (effect.kind === 'send-command') {
       this.sent.push(Command.parse(effect.command));
+      // Shut out before MAAS is asked, not only by the end of the same plan (GW4).
+      if (effect.command.body.verb === 'ensure-released') {
+        expect(this.gateway.of(effect.command.body.claim)).toBeNull();
+      }
       this.relay.accept(effect.command);
     } else if (effect.kind === 'withdraw-commands') this.relay.withdraw(effect.commandIds);
     else if (effect.kind === 'revoke-relay') this.gateway.revoke(effect.claim);

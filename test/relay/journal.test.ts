@@ -7,7 +7,14 @@ import { CLUSTER, identityCommand } from './commands.ts';
 import { type TestDisk, testDisk } from './memory-ports.ts';
 
 const OUTCOME: CommandOutcome = { ok: false, error: { code: 'NO_QUORUM', detail: 'x' } };
+const LATER = lineOf({ kind: 'later', more: true });
 const FULL = { failure: { code: 'full', detail: 'ENOSPC' } as const, partial: 7 };
+
+/** A line with the right sum, whatever it says. */
+function lineOf(record: object): Buffer {
+  const json = JSON.stringify(record);
+  return Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
+}
 
 async function open(disk: TestDisk, now = 1_000, salvage = false): Promise<Journal> {
   const opened = await openJournal(disk, () => now, { salvage });
@@ -82,14 +89,32 @@ test('[C14] a record of a later release is passed over, at the end or in the mid
   const disk = testDisk();
   const first = await open(disk);
   await first.accept(identityCommand(), 'h1');
-  const json = JSON.stringify({ kind: 'later', more: true });
-  const later = Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
-  disk.files.set(JOURNAL_FILE, Buffer.concat([disk.files.get(JOURNAL_FILE) ?? Buffer.alloc(0), later]));
+  disk.files.set(JOURNAL_FILE, Buffer.concat([disk.files.get(JOURNAL_FILE) ?? Buffer.alloc(0), LATER]));
   expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
   const second = await open(disk);
   await second.settle(identityCommand().commandId, 'h1', OUTCOME);
   expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
   expect((await open(disk)).find(identityCommand().commandId)?.state).toBe('settled');
+});
+
+test('[C14] a record of a later release is whole: what is torn behind it is cut, what rotted before it is refused', async () => {
+  const disk = testDisk();
+  await (await open(disk)).accept(identityCommand(), 'h1');
+  const known = Buffer.from(disk.files.get(JOURNAL_FILE) ?? []);
+  const torn = known.subarray(0, 40);
+  const rotten = Buffer.from(known);
+  rotten[30] = 0x21;
+  const reading = async (...parts: Buffer[]) => {
+    disk.files.set(JOURNAL_FILE, Buffer.concat(parts));
+    return openJournal(disk, () => 1_000);
+  };
+  const cut = { kind: 'torn-tail', offsetBytes: known.length + LATER.length };
+  expect(await reading(known, LATER, torn)).toMatchObject({ ok: true, value: { damage: cut, foreign: 1 } });
+  expect(await reading(known, rotten, LATER)).toMatchObject({ ok: false, error: { code: 'corrupt', line: 2 } });
+  // Of a form that is not known, and with a sum that is wrong.
+  const tail = Buffer.from(LATER.toString().replace('later', 'lated'));
+  const damage = { kind: 'torn-tail', offsetBytes: known.length };
+  expect(await reading(known, tail)).toMatchObject({ ok: true, value: { damage, foreign: 0 } });
 });
 
 test('a record that rotted in the middle is refused by line, and given up only when asked', async () => {

@@ -1,6 +1,7 @@
 // The real process against a small edge and the lab's MAAS: pair, serve, be killed at named points, and carry on.
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Failpoint } from '../../relay/failpoint.ts';
 import { allocateById } from '../../relay/maas/machines.ts';
@@ -139,6 +140,26 @@ test('says what to do when it is not paired, and when its journal is damaged', a
   expect(await salvaged.logged('journal-mended')).toMatchObject({ damage: 'corrupt' });
 });
 
+test('[C14] serves on beside what a later release wrote into its journal and what it is sent of one', async () => {
+  await pair();
+  await writeFile(join(relay.state, 'journal.log'), LATER_RECORD, { mode: 0o600 });
+  const process = relay.start();
+  await edge.connected(1);
+  expect(await process.logged('journal-of-later-release')).toMatchObject({ passedOver: 1 });
+  const command = identityCommand();
+  const later = { ...identityCommand({ attempt: 2 }), more: true };
+  const alone = { ...identityCommand({ attempt: 3 }), more: true };
+  await edge.deliver([later, command]);
+  await edge.deliver([alone]);
+  const refused = { ok: false, error: { code: 'COMMAND_UNKNOWN' } };
+  for (const { commandId } of [later, alone]) expect(await edge.reportOf(commandId)).toMatchObject(refused);
+  expect(await edge.reportOf(command.commandId)).toMatchObject({ ok: true, value: { verb: 'ensure-identity' } });
+  expect([edge.sessions(), edge.closes]).toEqual([1, []]);
+});
+
+const LATER_JSON = JSON.stringify({ kind: 'later', more: true });
+const LATER_RECORD = `${crc32(LATER_JSON).toString(16).padStart(8, '0')} ${LATER_JSON}\n`;
+
 async function wholeLine(): Promise<string> {
   const process = relay.start();
   await edge.connected(1);
@@ -148,14 +169,17 @@ async function wholeLine(): Promise<string> {
   return readFile(join(relay.state, 'journal.log'), 'utf8');
 }
 
-test('doctor finds all well, and says what to do when the console is away', async () => {
+test('doctor finds all well, [C14] beside a record of a later release, and says what to do when the console is away', async () => {
   await pair();
+  await writeFile(join(relay.state, 'journal.log'), LATER_RECORD, { mode: 0o600 });
   const well = await relay.command(['doctor', '--json']);
   expect(well.status).toBe(0);
   const { checks } = JSON.parse(well.stdout);
   expect(checks.map(({ name }: { name: string }) => name)).toEqual(
     expect.arrayContaining(['state folder', 'identity', 'journal', 'dns', 'console', 'clock', 'enrolment port']),
   );
+  const journal = checks.find(({ name }: { name: string }) => name === 'journal');
+  expect(journal.detail).toBe('0 records; 1 of a later release, passed over');
   const certificate = checks.find(({ name }: { name: string }) => name === 'enrolment certificate');
   expect(certificate).toMatchObject({
     status: expect.stringMatching(/ok|skipped/),

@@ -139,9 +139,12 @@ test('[C14] sets apart a command of a form of a later release, and closes at one
   const one = connection();
   await one.serve();
   const known = identityCommand();
-  const later = { ...known, commandId: 'clu_a/cluster/ensure-later/1/1', body: { verb: 'ensure-later' } };
-  await one.delivers(0, { commands: [later, known] });
-  expect([one.seen, one.closes]).toEqual([['began', 'delivered 1', 'clu_a/cluster/ensure-later/1/1'], []]);
+  const verb = { ...known, commandId: 'clu_a/cluster/ensure-later/1/1', body: { verb: 'ensure-later' } };
+  const option = identityCommand({ attempt: 2 });
+  const field = identityCommand({ attempt: 3 });
+  const later = [verb, { ...option, body: { ...option.body, later: true } }, { ...field, later: true }];
+  await one.delivers(0, { commands: [...later, known] });
+  expect([one.seen, one.closes]).toEqual([['began', 'delivered 1', ...later.map(({ commandId }) => commandId)], []]);
   await one.delivers(1, { commands: [{ body: { verb: 'ensure-later' } }] });
   expect(one.closes).toEqual([CLOSE.BAD_FRAME]);
 });

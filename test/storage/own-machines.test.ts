@@ -1,6 +1,7 @@
 // A gateway with machines of its own on a clock that the test moves, with a stand-in for their cluster: who leads while it is being
 // deleted, what its cluster is told when calls fail, and how it ends by itself.
 import { afterEach, expect, test } from 'vitest';
+import { GatewayLogic } from '../../functions/objects/gateway-logic.ts';
 import type { GatewayPorts } from '../../functions/objects/gateway-ports.ts';
 import { Claim } from '../../shared/claim.ts';
 import { ClusterSpec } from '../../shared/cluster-spec.ts';
@@ -33,13 +34,16 @@ class StandIn {
   isReachable = true;
   isInCatalogue = true;
   readonly told: (readonly RelayOfMachine[])[] = [];
+  /** Numbers of the notices that were sent, those that failed too. */
+  readonly notices: (number | null)[] = [];
   readonly asked: string[] = [];
 
   readonly ports: Pick<GatewayPorts, 'ownCluster' | 'catalogue'> = {
     ownCluster: () => ({
       view: async () => this.#view(),
       changeMachines: async () => err(apiFailure('NOT_FOUND')),
-      relaysChanged: async (relays) => {
+      relaysChanged: async (relays, notice) => {
+        this.notices.push(notice ?? null);
         if (!this.isReachable) throw new Error('away');
         this.told.push(relays);
         return true;
@@ -211,6 +215,25 @@ test('[I1] the machines are told which relays there are, on every change, once, 
   await bench.advance(3_000, [outside.socket]);
   expect(last()?.[1]).toEqual([claim, 'active', false]);
   expect(cluster.told).toHaveLength(count + 1);
+});
+
+test('[GW4] notices are numbered one by one: one that fails keeps its number, and an object that starts anew counts on', async () => {
+  const { cluster, inside, outside } = await aGateway();
+  const oneByOne = () => cluster.notices.map((_, at) => at + 1);
+  expect(cluster.notices.length).toBeGreaterThan(1);
+  expect(cluster.notices).toEqual(oneByOne());
+  const count = cluster.notices.length;
+  cluster.isReachable = false;
+  await bench.drop(inside.socket);
+  expect(cluster.notices).toHaveLength(count + 1);
+  cluster.isReachable = true;
+  const again = new GatewayLogic(bench.ports);
+  bench.now += 3_000;
+  outside.socket.pongAt = bench.now;
+  await again.alarm();
+  await bench.settle();
+  expect(cluster.notices).toHaveLength(count + 2);
+  expect(cluster.notices).toEqual(oneByOne());
 });
 
 test('[I3] the relay of a machine that is given back is revoked, and again; the last that has the key is not', async () => {

@@ -7,7 +7,7 @@ import { gatewayStorage } from '../../functions/objects/gateway-storage.ts';
 import type { Sql } from '../../functions/objects/sql.ts';
 import type { Effect } from '../../functions/plan/plan.ts';
 import { GATEWAY_QUEUE_MAX, TIMELINE_ENTRIES_MAX } from '../../shared/limits.ts';
-import { aCommand, aRelease, GATEWAY_ID, SCOPE } from './command-samples.ts';
+import { aCommand, aRelease, CLUSTER_ID, GATEWAY_ID, SCOPE } from './command-samples.ts';
 
 const NOW = 1_800_000_000_000;
 
@@ -168,6 +168,27 @@ export const STORAGE_CASES: readonly { readonly name: string; readonly run: (sql
     },
   },
   {
+    name: '[GW4] notices to the machines’ cluster are counted in storage, for as long as the gateway stands',
+    run(sql) {
+      const { own } = openGateway(sql);
+      expect(own.read().notices).toBe(0);
+      expect([own.nextNotice(), own.nextNotice()]).toEqual([1, 2]);
+      expect(sql.run('SELECT notices FROM own')).toEqual([{ notices: 2 }]);
+      // As an object that starts anew.
+      const again = gatewayStorage(sql).own;
+      expect([again.nextNotice(), again.read().notices]).toEqual([3, 3]);
+      // Neither another cluster nor what else is kept of it begins the count anew.
+      const networks = { zones: [], podCidr: '10.1.0.0/16', serviceCidr: '10.2.0.0/16' };
+      const minimums = { cpuCores: 4, memoryMiB: 8_192, diskGB: 60 };
+      again.begin(CLUSTER_ID, { size: 1, minimums, ...networks }, 'run', null);
+      again.told('[]');
+      expect(again.nextNotice()).toBe(4);
+      again.giveBack();
+      again.forget();
+      expect(again.nextNotice()).toBe(5);
+    },
+  },
+  {
     name: 'the commands of one frame stay within its size',
     run(sql) {
       const queue = openQueue(sql);
@@ -195,6 +216,12 @@ function anEntry(at: number) {
 }
 
 function openQueue(sql: Sql) {
-  gatewayStorage(sql).create({ scope: SCOPE, gatewayId: GATEWAY_ID, name: 'sample', createdAt: NOW });
+  openGateway(sql);
   return commandQueue(sql);
+}
+
+function openGateway(sql: Sql) {
+  const storage = gatewayStorage(sql);
+  storage.create({ scope: SCOPE, gatewayId: GATEWAY_ID, name: 'sample', createdAt: NOW });
+  return storage;
 }
