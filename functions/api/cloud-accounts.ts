@@ -33,6 +33,7 @@ const OneAccount = z.strictObject({ accountId: AccountId });
 export const ASKING: readonly ProblemCode[] = [
   'GATEWAY_NOT_RUNNING',
   'GATEWAY_NO_ANSWER',
+  'GATEWAY_OUTDATED',
   'MAAS_UNREACHABLE',
   'MAAS_TLS_UNTRUSTED',
   'MAAS_UNAUTHORIZED',
