@@ -59,8 +59,8 @@ export class GatewayNodes {
   }
 
   revokeRelayOf(claim: Claim): Result<null, ApiFailure> {
-    const { storage } = this.#ports;
-    storage.codes.drop(claim);
+    const { storage, now } = this.#ports;
+    storage.codes.drop(claim, now());
     for (const { nodeId } of storage.nodesOfClaim(claim)) {
       const revoked = this.revoke(nodeId, false);
       if (!revoked.ok) return err(revoked.error);

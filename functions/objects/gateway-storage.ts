@@ -87,12 +87,14 @@ const STEPS: readonly (readonly string[])[] = [
   ],
   // Notices to the machines' cluster are numbered: an old one may come late.
   ['ALTER TABLE own ADD COLUMN notices INTEGER NOT NULL DEFAULT 0'],
+  // Machines that were given back: a code for their relay may come late (I3).
+  ['CREATE TABLE gone (claim TEXT PRIMARY KEY, at INTEGER NOT NULL)'],
 ];
 
 /** All but the gateway's own row. */
 const TABLES = [
   ...['code', 'nonce', 'node', 'queue', 'ended', 'exposure', 'epoch', 'cluster', 'notice', 'own'],
-  ...['upgrade', 'release', 'timeline', 'queued', 'recovery'],
+  ...['upgrade', 'release', 'timeline', 'queued', 'recovery', 'gone'],
 ];
 
 /** Challenges of one code that wait for their answer; the oldest go first. */

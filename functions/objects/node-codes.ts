@@ -17,9 +17,11 @@ const CountRow = z.object({ n: z.int() });
 
 export function nodeCodes(sql: Sql) {
   return {
-    /** May be repeated. `full`: too many wait to be used. `taken`: the code was used, or is another's. */
-    put: (codeHash: string, claim: Claim, now: EpochMs): 'kept' | 'full' | 'taken' =>
+    /** May be repeated. `full`: too many wait to be used. `taken`: the code was used, or is another's. `gone`: so is the machine. */
+    put: (codeHash: string, claim: Claim, now: EpochMs): 'kept' | 'full' | 'taken' | 'gone' =>
       sql.transaction(() => {
+        const isGone = (rowsOf(sql, CountRow, 'SELECT count(*) AS n FROM gone WHERE claim = ?', claim)[0]?.n ?? 0) > 0;
+        if (isGone) return 'gone';
         sql.run('DELETE FROM code WHERE claim IS NOT NULL AND used_by IS NULL AND expires_at <= ?', now);
         const [known] = rowsOf(sql, CodeRow, 'SELECT claim, used_by FROM code WHERE code_hash = ?', codeHash);
         if (known !== undefined) return known.claim === claim && known.used_by === null ? 'kept' : 'taken';
@@ -29,8 +31,16 @@ export function nodeCodes(sql: Sql) {
         sql.run(insert, codeHash, now + NODE_CODE_MS, claim);
         return 'kept';
       }),
-    /** The machine is given back: none of its codes is worth anything any more. */
-    drop: (claim: Claim) => sql.run('DELETE FROM code WHERE claim = ?', claim),
+    /**
+     * The machine is given back: none of its codes is worth anything any more, and one that comes late is not taken. May be repeated.
+     * Claims are never used again, so what is too old to come is forgotten.
+     */
+    drop: (claim: Claim, now: EpochMs): void =>
+      sql.transaction(() => {
+        sql.run('DELETE FROM code WHERE claim = ?', claim);
+        sql.run('DELETE FROM gone WHERE at <= ?', now - NODE_CODE_MS);
+        sql.run('INSERT OR REPLACE INTO gone (claim, at) VALUES (?, ?)', claim, now);
+      }),
   };
 }
 

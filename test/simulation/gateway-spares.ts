@@ -1,6 +1,10 @@
 // What chance and people have to leave of a gateway on machines: somebody who holds its key, and a quorum of its etcd. Without
-// either nothing could ever heal it, so a life that lost them would prove nothing.
+// either nothing could ever heal it, so a life that lost them would prove nothing. And the third machine of a slot: after that one
+// the planner waits for a day, as it should (SPEC.md [MA14]), and a life is not that long.
+import { currentMachines } from '../../functions/plan/cluster-state.ts';
+import { recentFailures } from '../../functions/plan/plan-replacement.ts';
 import { GATEWAY_KEY_FILE } from '../../relay/gateway-key.ts';
+import { SLOT_TRIES_MAX } from '../../shared/limits.ts';
 import type { OwnGateway } from './own-gateway.ts';
 import type { RelayNode } from './relay-node.ts';
 import { registrationOf, type SimulatedCluster } from './simulated-cluster.ts';
@@ -10,7 +14,18 @@ import type { World } from './world.ts';
 export type Going = 'at once' | 'in a while';
 
 export function maySpare(world: World, gateway: OwnGateway, systemId: string, going: Going): boolean {
-  return leavesKey(world, gateway, systemId) && leavesQuorum(world, gateway, systemId, going);
+  return (
+    leavesTries(world, gateway, systemId) &&
+    leavesKey(world, gateway, systemId) &&
+    leavesQuorum(world, gateway, systemId, going)
+  );
+}
+
+function leavesTries({ timeline }: World, gateway: OwnGateway, systemId: string): boolean {
+  const state = gateway.own()?.state ?? null;
+  const machine = state === null ? undefined : currentMachines(state).find(({ held }) => held?.systemId === systemId);
+  if (state === null || machine === undefined) return true;
+  return recentFailures(state, machine.slot, timeline.now).length + 1 < SLOT_TRIES_MAX;
 }
 
 export const holdsKey = ({ disk }: RelayNode): boolean => (disk.files.get(GATEWAY_KEY_FILE)?.byteLength ?? 0) > 0;

@@ -122,7 +122,7 @@ export class OwnGateway {
     if (leaderLost !== null && this.leaderLostAt === null) return 'a leader to lose';
     if (growAfterMs !== null && (this.#grewAt === null || state.growing !== null)) return 'its growth';
     if (deleteAfterMs !== null && !(this.console.catalogue.isGone && this.#uninstaller?.isDone)) return 'its end';
-    return this.upgrade?.waitsFor(state.rolling !== null) ?? null;
+    return this.upgrade?.waitsFor(phaseOf(state) === 'running') ?? null;
   }
 
   ending(): string {

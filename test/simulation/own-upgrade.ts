@@ -57,12 +57,12 @@ export class OwnUpgrade {
     return Number(row?.n);
   }
 
-  /** What has not come about; null when all has. @param isRolling whether its machines are being replaced */
-  waitsFor(isRolling: boolean): string | null {
+  /** What has not come about; null when all has. @param isWhole whether its machines run, and are not being replaced */
+  waitsFor(isWhole: boolean): string | null {
     if (this.answer === null) return 'an upgrade to be asked for';
     const state = this.state();
     if (state !== null && !hasEnded(state)) return `its upgrade, which is ${state.stage}`;
-    return isRolling ? 'its machines, which are replaced' : null;
+    return isWhole ? null : 'its machines to run';
   }
 
   ending(): string {

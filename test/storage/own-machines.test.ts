@@ -9,7 +9,7 @@ import type { ClusterPhase, ClusterView } from '../../shared/cluster-view.ts';
 import type { CommandOutcome } from '../../shared/command.ts';
 import { AccountId, type ClusterId } from '../../shared/ids.ts';
 import type { Installation, RelayOfMachine } from '../../shared/installation.ts';
-import { LEASE_MS } from '../../shared/limits.ts';
+import { LEASE_MS, NODE_CODE_MS } from '../../shared/limits.ts';
 import { apiFailure } from '../../shared/problem.ts';
 import { err, ok } from '../../shared/result.ts';
 import { CLOSE } from '../../shared/tunnel-frame.ts';
@@ -242,12 +242,29 @@ test('[I3] the relay of a machine that is given back is revoked, and again; the 
   expect(inside.socket.closedWith).toBe(CLOSE.REVOKED);
   expect(await bench.logic.revokeRelayOf(claim)).toEqual(ok(null));
   expect(cluster.told.at(-1)).toMatchObject([{ nodeId: outside.node.nodeId }]);
-  const again = await bench.pairOnMachine(outside.socket, claim);
+  const next = Claim.parse(`slipway/${GATEWAY_ID}/${cluster.id}/gateway-0/2`);
+  const again = await bench.pairOnMachine(outside.socket, next);
   const socket = await bench.join(again);
   await bench.say(outside.socket, { type: 'node-leave' });
   expect(outside.socket.closedWith).toBe(CLOSE.REVOKED);
-  expect(await bench.logic.revokeRelayOf(claim)).toMatchObject({ ok: false, error: { code: 'CONFIRMATION_REQUIRED' } });
+  expect(await bench.logic.revokeRelayOf(next)).toMatchObject({ ok: false, error: { code: 'CONFIRMATION_REQUIRED' } });
   expect(socket.closedWith).toBeNull();
+});
+
+test('[I3] a code that comes when its machine is given back is not taken, and does not stand', async () => {
+  const { outside, claim } = await aGateway();
+  const codes = () => bench.sql.run('SELECT code_hash FROM code WHERE claim = ? AND used_by IS NULL', claim);
+  const early = 'e'.repeat(43);
+  await bench.say(outside.socket, { type: 'pairing-code', codeHash: early, claim });
+  expect(outside.socket.last('pairing-code-ack')).toMatchObject({ codeHash: early });
+  await bench.logic.revokeRelayOf(claim);
+  await bench.say(outside.socket, { type: 'pairing-code', codeHash: 'l'.repeat(43), claim });
+  expect(outside.socket.last('pairing-code-ack')).toMatchObject({ codeHash: early });
+  expect(codes()).toEqual([]);
+  // What is too old to come late is forgotten.
+  bench.now += NODE_CODE_MS;
+  await bench.logic.revokeRelayOf(Claim.parse(claim.replace(/1$/, '2')));
+  expect(bench.sql.run('SELECT claim FROM gone')).toHaveLength(1);
 });
 
 test('[I3] a node that an admin lets in again is still the relay of its machine', async () => {
