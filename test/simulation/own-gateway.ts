@@ -125,6 +125,11 @@ export class OwnGateway {
     return this.upgrade?.waitsFor(phaseOf(state) === 'running') ?? null;
   }
 
+  /** When its machines may have any machine of the site again: people may have taken all others from it. */
+  quarantineUntil(): number {
+    return Math.max(0, ...Object.values(this.own()?.state?.quarantine ?? {}).map(({ until }) => until));
+  }
+
   ending(): string {
     if (this.upgrade !== null) return `${this.#phase()}, ${this.upgrade.ending()}`;
     return this.#phase();

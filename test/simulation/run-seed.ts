@@ -97,7 +97,9 @@ function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly St
     const isCalm = isOver && isLooking && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
     calmSince = isCalm ? (calmSince ?? timeline.now) : null;
     if (calmSince !== null && timeline.now >= calmSince + AFTERMATH_MS) return;
-    if (timeline.now > Math.max(lastWishAt(world, wishes), site.faults.until) + TERMINAL_MS + OWN_DELAY_MS) return;
+    const free = world.gateway?.quarantineUntil() ?? 0;
+    if (timeline.now > Math.max(lastWishAt(world, wishes), site.faults.until, free) + TERMINAL_MS + OWN_DELAY_MS)
+      return;
   }
 }
 
