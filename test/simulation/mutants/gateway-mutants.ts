@@ -124,4 +124,34 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     bias: { workload: 'gateway-upgrade' },
     patches: [{ file: 'functions/objects/cluster-line.ts', from: "        sql.run('DELETE FROM queued');\n", to: '' }],
   },
+  {
+    name: 'late-code-stands',
+    bug: 'a code is taken for the relay of a machine that was given back (I3)',
+    hints: [2_000_000_915],
+    patches: [{ file: 'functions/objects/node-codes.ts', from: "        if (isGone) return 'gone';\n", to: '' }],
+  },
+  {
+    name: 'fallen-back-unseen',
+    bug: 'a relay that runs its former program again while machines are changed does not stop the upgrade (UP5)',
+    hints: [2_000_000_046],
+    patches: [
+      {
+        file: 'functions/plan/upgrade-step.ts',
+        from: '  const { machines, hasMachines } = facts;\n  const fallen = fallenOf(state, facts);',
+        to: '  const { machines, hasMachines } = facts;\n  const fallen = facts.nodes.length > 99 ? fallenOf(state, facts) : null;',
+      },
+    ],
+  },
+  {
+    name: 'pairing-tells-the-version',
+    bug: 'the program that pairs a folder anew is taken for the one that serves from it (UP5)',
+    hints: [2_022_461_217],
+    patches: [
+      {
+        file: 'functions/objects/gateway-pairing.ts',
+        from: 'known?.relayVersion ?? request.relayVersion',
+        to: 'request.relayVersion',
+      },
+    ],
+  },
 ];
