@@ -64,7 +64,7 @@ export class StandingAudit {
     const standing = this.#standing.get(process) ?? new Map<string, number>();
     this.#standing.set(process, standing);
     // Its service has ended, and what stood with it: it may serve again, when the new program fails.
-    if (event === 'program-hand-over') standing.clear();
+    if (event === 'program-watched') standing.clear();
     if (event === 'tunnel-serving') this.#servesSince.set(process, this.#world.timeline.now);
     if (event === 'command-accepted') standing.set(String(fields.commandId), this.#world.timeline.now);
     if (event === 'command-settled' || event === 'command-stopped') standing.delete(String(fields.commandId));
