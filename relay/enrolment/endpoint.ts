@@ -118,7 +118,7 @@ function answer(
     case 'bootstrap':
       return bootstrap(options, request, enrolment, memory);
     case 'acknowledge':
-      return acknowledge(options, enrolment);
+      return acknowledge(options, request, enrolment);
     case 'report':
       return report(options, request, enrolment, memory);
     case 'program':
@@ -214,11 +214,19 @@ async function program({ offer, log }: EndpointOptions, { claim }: Enrolment): P
   return say(503, 'not now');
 }
 
-async function acknowledge(options: EndpointOptions, enrolment: Enrolment): Promise<MachineAnswer> {
-  const entry = options.ledger.find(enrolment.claim);
-  if (entry === null) return say(404, 'say hello first');
-  await endFetch(options, entry);
+async function acknowledge(
+  options: EndpointOptions,
+  request: MachineRequest,
+  enrolment: Enrolment,
+): Promise<MachineAnswer> {
+  await endFetch(options, entryOf(options, request, enrolment));
   return NO_CONTENT;
+}
+
+/** Who has its document may have said hello to another relay, or to this one while its disk was full, and does not say it again. */
+function entryOf({ ledger }: EndpointOptions, { source }: MachineRequest, enrolment: Enrolment): LedgerEntry {
+  const unknown = { address: source, interfaces: [{ name: 'unknown', address: source }], acknowledgedAt: null };
+  return ledger.find(enrolment.claim) ?? { ...enrolment, ...unknown };
 }
 
 /** Once only, and on disk before anybody is told: from here on nobody gets this document again. */
@@ -244,13 +252,7 @@ async function report(
   if (!reports.take(enrolment.claim)) return say(429, 'too many reports; send it again later');
   const { step, outcome, attempt, exitCode, log } = told.data;
   // Who reports a step has the document, even if the acknowledgement was lost.
-  const entry = options.ledger.find(enrolment.claim) ?? {
-    ...enrolment,
-    address: request.source,
-    interfaces: [{ name: 'unknown', address: request.source }],
-    acknowledgedAt: null,
-  };
-  await endFetch(options, entry);
+  await endFetch(options, entryOf(options, request, enrolment));
   options.emit(clusterOf(enrolment.claim), {
     kind: 'step',
     ...subjectOf(enrolment),

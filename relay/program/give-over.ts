@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 import { type Ports, sleep } from '../ports.ts';
 import type { Successor } from './former-talk.ts';
 import type { ProgramBook } from './program-book.ts';
-import { type HandOver, TODO_FAILED } from './program-exchange.ts';
+import { FORMER_SERVES, type HandOver } from './program-exchange.ts';
 import { watchSuccessor } from './watch-successor.ts';
 
 /** As long as a relay takes to get to a safe point, with room. */
@@ -43,7 +43,7 @@ export async function giveOver(
   successor.signal('SIGKILL');
   await successor.ended;
   const detail = fate.kind === 'failed' ? fate.detail : `the state folder can't be written: ${accepted?.error.detail}`;
-  log.error('program-rolled-back', { version, detail, todo: TODO_FAILED });
+  log.error('program-rolled-back', { version, detail, todo: FORMER_SERVES });
   const written = await book.fail(detail);
   if (!written.ok) log.warn('program-not-written', { detail: written.error.detail });
   return 'failed';

@@ -87,7 +87,7 @@ export function createProgramExchange(parts: ExchangeParts): ProgramExchange {
       log.info('program-trial', { version: program.version });
       const proved = await tryOut(parts.start(program), parts.trial, signal);
       if (!proved.ok && !signal.aborted)
-        log.error('program-trial-failed', { version: program.version, detail: proved.error, todo: TODO_FAILED });
+        log.error('program-trial-failed', { version: program.version, detail: proved.error, todo: FORMER_SERVES });
       return proved;
     },
     handOver: async (commandId, program, successor) => {
@@ -102,7 +102,8 @@ export function createProgramExchange(parts: ExchangeParts): ProgramExchange {
   };
 }
 
-export const TODO_FAILED = 'none here: the former program serves. The lines of the new one before this say what it met';
+export const FORMER_SERVES =
+  'none here: the former program serves. The lines of the new one before this say what it met';
 
 type Fetched = Awaited<ReturnType<FetchProgram>>;
 type Put = Awaited<ReturnType<ProgramStore['put']>>;

@@ -103,6 +103,16 @@ describe('the enrolment endpoint', () => {
     expect((await speak(later, 'GET', '/v1/bootstrap', { token, from: '127.0.0.2' })).status).toBe(403);
   });
 
+  test('takes the acknowledgement of a machine that said hello to another relay', async () => {
+    const on = await bench();
+    const { outcome } = hold(on);
+    const token = goodToken();
+    expect((await speak(on, 'POST', '/v1/acknowledge', { token })).status).toBe(204);
+    expect(await outcome).toMatchObject({ ok: true, value: { verb: 'ensure-bootstrap' } });
+    expect((await speak(on, 'GET', '/v1/bootstrap', { token })).status).toBe(410);
+    expect(on.facts.map((fact) => fact.kind)).toEqual(['document-fetched']);
+  });
+
   test('answers a waiting machine as soon as its turn comes', async () => {
     const on = await bench();
     const token = goodToken();

@@ -84,7 +84,7 @@ async function live(machine: BootingMachine, surroundings: Surroundings): Promis
   const relay = relayClient(enrolment.value, machine.address, signal);
   const document = await waitForTurn(machine, relay, signal);
   if (document === null) return;
-  await untilDone(() => relay.acknowledge(), signal);
+  await acknowledge(relay, signal);
   await runDocument(document, { ...surroundings, machine, relay, document });
 }
 
@@ -100,6 +100,18 @@ async function waitForTurn(
     }, signal);
     if (turn.kind === 'document') return turn.document;
     if (turn.kind === 'over') return null;
+  }
+}
+
+/** Three tries, as the enrolment script has them: when nobody hears it, the first report says as much. */
+async function acknowledge(relay: RelayClient, signal: AbortSignal): Promise<void> {
+  for (let tries = 1; tries <= 3; tries += 1) {
+    try {
+      return await relay.acknowledge();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      await delay(tries * 1_000, undefined, { signal });
+    }
   }
 }
 
