@@ -9,6 +9,7 @@ import { makeTenant } from '../../functions/store/tenants.ts';
 import { ApiKeyCreated, makeApiKey, type Role, SetupResponse } from '../../shared/api-key.ts';
 import { ApiKeyId, randomPart, Scope } from '../../shared/ids.ts';
 import { Problem, type ProblemCode } from '../../shared/problem.ts';
+import { expectDocumented } from './documented-problems.ts';
 
 export const SETUP_SECRET = env.SETUP_SECRET;
 
@@ -25,11 +26,13 @@ export async function callApi(method: string, path: string, sent: Sent = {}): Pr
   if (sent.key !== undefined) headers.set('authorization', `Bearer ${sent.key}`);
   const body = sent.text ?? (sent.json === undefined ? undefined : JSON.stringify(sent.json));
   if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
-  return exports.default.fetch(`https://slipway.test${path}`, {
+  const response = await exports.default.fetch(`https://slipway.test${path}`, {
     method,
     headers,
     ...(body === undefined ? {} : { body }),
   });
+  await expectDocumented(method, path, response);
+  return response;
 }
 
 /** The answer by its schema, after its status was looked at. */
