@@ -34,7 +34,7 @@ const OwnRow = z
       row.cluster_id === null || row.machines === null
         ? null
         : { id: row.cluster_id, machines: row.machines, isGivingBack: row.giving_back === 1, runs: row.runs },
-    /** What that cluster was last told of the relays. */
+    /** What that cluster was last told of the relays, for certain: null from before a notice goes out until it is heard. */
     relaysTold: row.relays_told,
     /** What they run, as they were made or last changed; null when that is not known. */
     release: row.release,
@@ -82,9 +82,9 @@ export function ownCluster(sql: Sql) {
       ),
     taken: (installation: Installation) => change('installation = ?', JSON.stringify(installation)),
     told: (relays: string) => change('relays_told = ?', relays),
-    /** Of a notice to that cluster: rises for as long as the gateway stands. */
+    /** Of a notice to that cluster, which may be heard though nobody hears of it: rises for as long as the gateway stands. */
     nextNotice: (): number => {
-      change('notices = notices + 1');
+      change('notices = notices + 1, relays_told = NULL');
       return read().notices;
     },
   };

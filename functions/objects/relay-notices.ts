@@ -1,5 +1,5 @@
-// Tells the gateway's own machines which relays there are, whenever that differs from what they were last told. Level-triggered:
-// a notice that is lost is made again.
+// Tells the gateway's own machines which relays there are, whenever that differs from what they were last told for certain.
+// Level-triggered: a notice that is lost is made again, also when all is as it was before it, since it may have been heard.
 import { doubling } from '../../shared/backoff.ts';
 import type { ClusterId, EpochMs, Scope } from '../../shared/ids.ts';
 import type { RelayOfMachine } from '../../shared/installation.ts';

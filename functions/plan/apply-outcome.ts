@@ -18,7 +18,9 @@ export function applyOutcome(
   const key = pendingKey(name.subject, name.verb);
   if (state.pending[key]?.commandId !== commandId) return lateOutcome(state, name, outcome, at);
   const { [key]: _settled, ...pending } = state.pending;
-  const settled = { ...state, pending };
+  // The plan takes a document back that was fetched, and with it what is pending ([CP11]).
+  const isTakenBack = outcome.ok && name.verb === 'ensure-bootstrap';
+  const settled = isTakenBack ? state : { ...state, pending };
   if (outcome.ok) {
     const { [key]: _over, ...troubles } = state.troubles;
     return onSuccess({ ...settled, troubles }, name, outcome.value, at);

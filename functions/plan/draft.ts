@@ -1,9 +1,8 @@
 // Pure. A plan while it is being made: the state with the decisions so far, and the effects they need. Planners replace
 // `state` and add effects; nothing outside sees a draft before it is whole.
-import { commandIdOf } from '../../shared/command.ts';
 import type { Waits } from '../../shared/limits.ts';
 import { type ClusterState, type Leaving, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
-import { commandNameOf, pendingKey } from './command-name.ts';
+import { commandNameOf } from './command-name.ts';
 import type { Effect } from './plan.ts';
 
 export type Draft = {
@@ -36,17 +35,6 @@ function withdrawAbout(draft: Draft, subject: string): void {
   withdraw(draft, about);
 }
 
-/**
- * Its outcome is here, and may never have been known at the gateway: told late by a relay that is gone. Another relay would hold the
- * document for ever then. Of the highest number: that withdraws those before it (C5).
- */
-function withdrawDocument({ state, effects }: Draft, machine: MachineRecord): void {
-  const subject = subjectOf(machine);
-  const attempt = state.attempts[pendingKey(subject, 'ensure-bootstrap')] ?? 0;
-  const commandId = commandIdOf(state.clusterId, subject, 'ensure-bootstrap', state.generation, attempt);
-  effects.push({ kind: 'withdraw-commands', commandIds: [commandId] });
-}
-
 /** What a withdrawn allocate or reserve did before it stopped is not known. */
 function doubtWithdrawn(draft: Draft, name: ReturnType<typeof commandNameOf>): void {
   const doubt = { kind: 'withdrawn' as const, at: draft.now };
@@ -68,7 +56,6 @@ export function sendAway(
 ): void {
   const subject = `${subjectOf(machine)}/`;
   withdrawAbout(draft, subject);
-  if (machine.document?.fetchedAt != null) withdrawDocument(draft, machine);
   const record = draft.state.machines.find((candidate) => candidate.claim === machine.claim) ?? machine;
   const leaving = { drain: false, ...why, since: draft.now, tries: 0, askedAt: null, goneAt: null };
   const troubles = Object.entries(draft.state.troubles).filter(([key]) => !key.startsWith(subject));

@@ -10,7 +10,7 @@ import type { Effect, Plan } from './plan.ts';
 import { dropTakenAddress, planAddress } from './plan-address.ts';
 import { planChoice } from './plan-choice.ts';
 import { dropLostClaims, planClaims } from './plan-claims.ts';
-import { planControlPlane } from './plan-control-plane.ts';
+import { planControlPlane, withdrawFetched } from './plan-control-plane.ts';
 import { planDeploys } from './plan-deploys.ts';
 import { failWhenStuck } from './plan-failure.ts';
 import { planIdentity } from './plan-identity.ts';
@@ -45,6 +45,7 @@ export function decide(before: ClusterState | null, state: ClusterState, now: nu
 function planInOrder(draft: Draft): void {
   const { state } = draft;
   if (state.deletedAt !== null) return;
+  withdrawFetched(draft);
   if (state.intent.kind !== 'present') return planTeardown(draft);
   if (state.queued !== null) return waitInLine(draft);
   const profile = resolveProfile(state.profile, state.spec.parameters);

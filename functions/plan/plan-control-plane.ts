@@ -4,7 +4,7 @@ import { type ClusterState, currentMachines, type MachineRecord, subjectOf, with
 import { ask, isWaitedFor } from './command-for.ts';
 import { pendingKey } from './command-name.ts';
 import { mayAddMember } from './control-plane-safety.ts';
-import type { Draft } from './draft.ts';
+import { type Draft, withdraw } from './draft.ts';
 import type { ResolvedProfile } from './resolve-profile.ts';
 
 export function planControlPlane(draft: Draft, profile: ResolvedProfile): void {
@@ -37,6 +37,18 @@ export function handOut(draft: Draft, machine: MachineRecord, kind: 'init' | 'jo
   if (machine.document === null) {
     draft.state = withMachine(draft.state, { ...machine, document: { kind, sentAt: now, fetchedAt: null } });
   }
+}
+
+/**
+ * A document that was fetched is taken back, whoever told of it: that its command is over may never have come to the gateway, by a
+ * relay that is gone, and another one would hold the document for ever ([CP11]).
+ */
+export function withdrawFetched(draft: Draft): void {
+  const fetched = draft.state.machines.filter(({ document }) => document !== null && document.fetchedAt !== null);
+  withdraw(
+    draft,
+    fetched.map((machine) => pendingKey(subjectOf(machine), 'ensure-bootstrap')),
+  );
 }
 
 /** What opens the cluster's API; null until it has an identity and an address. */

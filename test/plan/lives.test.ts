@@ -33,6 +33,34 @@ describe('whole lives', () => {
     expect(world.relay.kubernetes.begun).toHaveLength(1);
   });
 
+  test.each(['outcome', 'fact'] as const)(
+    '[CP11] a document that was fetched is withdrawn at once: told by the %s',
+    (told) => {
+      const world = new World(machines(4)).create(aCluster().withControlPlane(1).accepted());
+      const machine = () => world.state?.machines[0];
+      // What tells of it comes alone.
+      world.intercept = (event) => event.kind === 'command-settled' && event.commandId.includes('/ensure-bootstrap/');
+      world.run(() => world.sentVerbs('ensure-bootstrap').length > 0 && machine()?.enrolled != null);
+      const { commandId = null } = world.sentVerbs('ensure-bootstrap')[0] ?? {};
+      const { claim, held } = machine() ?? {};
+      if (commandId === null || claim === undefined || held == null) throw new Error('no document was sent');
+      expect(world.relay.withdrawn).not.toContain(commandId);
+      world.intercept = () => false;
+      const value = { verb: 'ensure-bootstrap', fetchedAt: world.now } as const;
+      if (told === 'outcome')
+        world.give({ kind: 'command-settled', at: world.now, commandId, outcome: { ok: true, value } });
+      else
+        world.give({
+          kind: 'observed',
+          at: world.now,
+          fact: { kind: 'document-fetched', claim, systemId: held.systemId },
+        });
+      expect(machine()?.document?.fetchedAt).toBe(world.now);
+      expect(world.relay.withdrawn).toContain(commandId);
+      expect(Object.values(world.state?.pending ?? {}).map((pending) => pending.commandId)).not.toContain(commandId);
+    },
+  );
+
   test('[CP3] control planes join one after another: no two documents are out at once', () => {
     const world = new World(machines(8)).create(aCluster().withControlPlane(5).accepted());
     let most = 0;

@@ -93,7 +93,7 @@ afterEach(() => bench.sql.close());
 type Scene = {
   readonly cluster: StandIn;
   readonly outside: { readonly node: BenchNode; socket: BenchSocket };
-  readonly inside: { readonly node: BenchNode; readonly socket: BenchSocket };
+  readonly inside: { readonly node: BenchNode; socket: BenchSocket };
   readonly claim: Claim;
 };
 
@@ -234,6 +234,18 @@ test('[GW4] notices are numbered one by one: one that fails keeps its number, an
   await bench.settle();
   expect(cluster.notices).toHaveLength(count + 2);
   expect(cluster.notices).toEqual(oneByOne());
+});
+
+test('[GW4] what a notice that failed may have said is corrected, though all is as it was before it', async () => {
+  const { cluster, inside, outside, claim } = await aGateway();
+  const count = cluster.told.length;
+  cluster.isReachable = false;
+  await bench.drop(inside.socket);
+  inside.socket = await bench.join(inside.node, 2);
+  cluster.isReachable = true;
+  await bench.advance(3_000, [outside.socket, inside.socket]);
+  expect(cluster.told).toHaveLength(count + 1);
+  expect(cluster.told.at(-1)).toContainEqual(expect.objectContaining({ claim, connected: true }));
 });
 
 test('[I3] the relay of a machine that is given back is revoked, and again; the last that has the key is not', async () => {
