@@ -110,12 +110,13 @@ export class ClusterLogic implements ClusterRpc {
   async report(
     settled: readonly { commandId: CommandId; outcome: CommandOutcome }[],
     observed: readonly Observation[],
+    letter?: number,
   ): Promise<void> {
     const at = this.#ports.now();
     // The edge's clock, not the relay's: clocks differ, and deadlines are the edge's.
     this.#advance([
       ...settled.map(({ commandId, outcome }): ClusterEvent => ({ kind: 'command-settled', at, commandId, outcome })),
-      ...observed.map(({ fact }): ClusterEvent => ({ kind: 'observed', at, fact })),
+      ...observed.map(({ fact }): ClusterEvent => ({ kind: 'observed', at, fact, letter })),
     ]);
   }
 

@@ -89,8 +89,9 @@ export class ClusterObject extends DurableObject<Env> implements ClusterRpc {
   report(
     settled: readonly { commandId: CommandId; outcome: CommandOutcome }[],
     observed: readonly Observation[],
+    letter?: number,
   ): Promise<void> {
-    return this.#logic.report(settled, observed);
+    return this.#logic.report(settled, observed, letter);
   }
 
   gatewayConnected(connected: boolean, ahead?: number | null) {

@@ -70,7 +70,7 @@ export class GatewayLogic implements GatewayRpc {
     this.#leadWatch = leadWatch(parts);
     this.#delivery = new Delivery({ ...parts, gatewayId: () => this.#storage.gateway()?.gatewayId ?? null });
     this.#machines = new OwnMachines({ ...parts, revoke: (id) => this.#nodes.end(id), forget: () => this.remove() });
-    const inbox = new ReportInbox({ ...parts, report: (id, settled, observed) => this.#report(id, settled, observed) });
+    const inbox = new ReportInbox({ ...parts, report: (id, ...letter) => this.#report(id, ...letter) });
     this.#telling = noticeTeller({ ...parts, notices: this.#notices, clusterOf: (id) => this.#cluster(id) });
     this.#upgrade = new GatewayUpgrade({ ...parts, delivery: this.#delivery, admitted: (ids) => this.#tell(ids) });
     const calls = { isConnected: () => this.#isConnected(), deliverAndTell: () => this.#deliverAndTell() };

@@ -43,8 +43,7 @@ export class GatewayObject extends DurableObject<Env> implements GatewayRpc {
             .map((one) => this.#socket(one)),
       },
       cluster: (scope, id) => ({
-        report: (settled, observed) =>
-          within(CLUSTER_CALL_MS, 'report', clusterOf(env, scope, id).report(settled, observed)),
+        report: (...letter) => within(CLUSTER_CALL_MS, 'report', clusterOf(env, scope, id).report(...letter)),
         gatewayConnected: (connected, ahead) =>
           within(CLUSTER_CALL_MS, 'gatewayConnected', clusterOf(env, scope, id).gatewayConnected(connected, ahead)),
       }),

@@ -89,6 +89,8 @@ const STEPS: readonly (readonly string[])[] = [
   ['ALTER TABLE own ADD COLUMN notices INTEGER NOT NULL DEFAULT 0'],
   // Machines that were given back: a code for their relay may come late (I3).
   ['CREATE TABLE gone (claim TEXT PRIMARY KEY, at INTEGER NOT NULL)'],
+  // The highest number reserved for a letter to a cluster (L9).
+  ['ALTER TABLE gateway ADD COLUMN letters INTEGER NOT NULL DEFAULT 0'],
 ];
 
 /** All but the gateway's own row. */
@@ -134,6 +136,7 @@ type NewGateway = Pick<GatewayRecord, 'scope' | 'gatewayId' | 'name' | 'createdA
   readonly recoveryKey?: string | undefined;
 };
 
+const LettersRow = z.object({ letters: z.int() });
 const CodeRow = z.object({
   code_hash: z.string(),
   expires_at: EpochMs,
@@ -201,6 +204,12 @@ export function gatewayStorage(sql: Sql) {
         for (const table of TABLES) sql.run(`DELETE FROM ${table}`);
         sql.run('UPDATE gateway SET removed_at = ?, sealing_key = NULL', at);
       }),
+    /** Numbers for so many letters to clusters, none of which was given before. @returns the first */
+    reserveLetters: (count: number): number => {
+      const reserved = rowsOf(sql, LettersRow, 'UPDATE gateway SET letters = letters + ? RETURNING letters', count)[0];
+      if (reserved === undefined) throw new Error('letters of a gateway that was not created');
+      return reserved.letters - count + 1;
+    },
     /** Once asked, it stays asked. */
     beginDeletion: (at: EpochMs, by: string) =>
       change('UPDATE gateway SET deleting_at = ?, deleting_by = ? WHERE deleting_at IS NULL', at, by),

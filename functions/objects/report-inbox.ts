@@ -8,6 +8,9 @@ import { encodeFrame, PROTOCOL_VERSION, type RelayFrame } from '../../shared/tun
 import { type LogRecord, messageOf } from '../log.ts';
 import type { Asks } from './asks.ts';
 import type { CommandQueue } from './command-queue.ts';
+import type { GatewayStorage } from './gateway-storage.ts';
+import { letterNumbers } from './letter-numbers.ts';
+import type { ClusterRpc } from './rpc.ts';
 import { SingleFlight } from './single-flight.ts';
 import { incarnationOf, readySessions, type Sockets, type TunnelSocket } from './tunnel-session.ts';
 
@@ -36,7 +39,8 @@ export type InboxPorts = {
   readonly sockets: Sockets;
   readonly queue: CommandQueue;
   readonly asks: Asks;
-  report(cluster: ClusterId, settled: readonly Settled[], observed: readonly Observation[]): Promise<void>;
+  readonly storage: Pick<GatewayStorage, 'reserveLetters'>;
+  report(cluster: ClusterId, ...letter: Parameters<ClusterRpc['report']>): Promise<void>;
   /** Calls back once after so many milliseconds. */
   after(ms: number, call: () => void): () => void;
   log(record: LogRecord): void;
@@ -46,9 +50,11 @@ export class ReportInbox {
   readonly #ports: InboxPorts;
   readonly #waiting: Waiting[] = [];
   readonly #flight: SingleFlight;
+  readonly #numbers: ReturnType<typeof letterNumbers>;
 
   constructor(ports: InboxPorts) {
     this.#ports = ports;
+    this.#numbers = letterNumbers((count) => ports.storage.reserveLetters(count));
     this.#flight = new SingleFlight(async () => {
       while (this.#waiting.length > 0) await this.#tell(this.#nextBatch());
     });
@@ -113,7 +119,7 @@ export class ReportInbox {
 
   async #hand(cluster: ClusterId, letter: Letter | undefined): Promise<boolean> {
     try {
-      await this.#ports.report(cluster, letter?.settled ?? [], letter?.observed ?? []);
+      await this.#ports.report(cluster, letter?.settled ?? [], letter?.observed ?? [], this.#numbers.next());
       return true;
     } catch (error) {
       this.#ports.log({ event: 'report-not-stored', cluster, cause: messageOf(error) });

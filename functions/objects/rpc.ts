@@ -44,10 +44,14 @@ export type ClusterRpc = {
   requestDeletion(actor: string): Promise<Result<ClusterView, ApiFailure>>;
   requestAbort(actor: string): Promise<Result<ClusterView, ApiFailure>>;
   accountChanged(account: AccountAccess): Promise<void>;
-  /** From the gateway: outcomes and observations. Returns only after they are stored, so that the gateway may acknowledge. */
+  /**
+   * From the gateway: outcomes and observations. Returns only after they are stored, so that the gateway may acknowledge.
+   * @param letter rises with each: what a watch saw does not count from one that was overtaken on its way (L9). Left out: it is the newest
+   */
   report(
     settled: readonly { commandId: CommandId; outcome: CommandOutcome }[],
     observed: readonly Observation[],
+    letter?: number,
   ): Promise<void>;
   /**
    * From the gateway: whether a relay is connected, and how many clusters begin before this one; null or left out: it waits for

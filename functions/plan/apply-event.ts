@@ -1,6 +1,7 @@
 // Pure. No I/O, no clock. Folds one fact into the state and decides nothing (SPEC.md [CL1]-[CL3]). Total: what is unknown,
 // stale or repeated is counted and changes nothing else.
 import type { AccountAccess } from '../../shared/command.ts';
+import { isWatched } from '../../shared/observation.ts';
 import { assertNever } from '../../shared/result.ts';
 import { applyFact } from './apply-fact.ts';
 import { applyMachines } from './apply-machines.ts';
@@ -71,10 +72,18 @@ function bounded(absences: Absence[]): Absence[] {
   return [{ from: first.from, to: second.to }, ...rest];
 }
 
-/** Any fact shows that the watch stands again. */
-function onFact(state: ClusterState, { fact, at }: Extract<ClusterEvent, { kind: 'observed' }>): ClusterState {
+/**
+ * Any fact shows that the watch stands again. What a watch saw does not count from a letter that was overtaken on its way: it says
+ * how things were, and since nobody acknowledged it, how they are is told again (L9).
+ */
+function onFact(
+  state: ClusterState,
+  { fact, at, letter = state.letter }: Extract<ClusterEvent, { kind: 'observed' }>,
+): ClusterState {
+  if (letter < state.letter && isWatched(fact)) return ignore(state);
   const { 'cluster/observe-cluster': over, ...troubles } = state.troubles;
-  const seen = over === undefined ? state : { ...state, troubles };
+  const heard = { ...state, letter: Math.max(letter, state.letter) };
+  const seen = over === undefined ? heard : { ...heard, troubles };
   return applyFact(seen, fact, at) ?? ignore(seen);
 }
 
@@ -118,6 +127,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     gatewayId,
     gatewayScope,
     kind: cluster,
+    letter: 0,
     relays: [],
     relaysNotice: 0,
     relaysRevoked: [],

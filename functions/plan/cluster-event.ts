@@ -37,7 +37,8 @@ export const ClusterEvent = z.discriminatedUnion('kind', [
   }),
   event('account-changed', { account: AccountAccess }),
   event('command-settled', { commandId: CommandId, outcome: CommandOutcome }),
-  event('observed', { fact: ClusterFact }),
+  /** `letter`: number of the letter that told of it, rising with each; left out: it is the newest. */
+  event('observed', { fact: ClusterFact, letter: z.int().positive().optional() }),
   /** `ahead`: it stands in line until the gateway is upgraded, behind so many; null or left out: it does not. */
   event('gateway-connected', { connected: z.boolean(), ahead: z.int().nonnegative().nullable().optional() }),
   event('abort-requested', { actor: z.string().max(128) }),

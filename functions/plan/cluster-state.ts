@@ -151,6 +151,8 @@ export const ClusterState = z.strictObject({
   gatewayScope: Scope.nullable().default(null),
   /** `gateway`: its machines carry the relays that plan's commands go through. */
   kind: ClusterKind.default('workload'),
+  /** The highest number of a letter that told what was observed. */
+  letter: z.int().nonnegative().default(0),
   /** Of a gateway's own machines: its relays as last told. */
   relays: z.array(RelayOfMachine).default([]),
   /** The number of the notice that named them. */

@@ -40,6 +40,29 @@ describe('facts', () => {
     expect(applyEvent(state, accepted)?.ignored).toBe(1);
   });
 
+  test('[L9] what a watch saw does not count from a letter that was overtaken, what a machine said does', () => {
+    const world = new World(machines(4)).create(aCluster().withControlPlane(1).accepted());
+    world.run(() => world.view.machines[0]?.phase === 'deploying');
+    const { claim, held } = world.state?.machines[0] ?? {};
+    if (claim === undefined || held == null) throw new Error('no machine');
+    const tell = (ready: boolean, letter?: number) => {
+      const fact = { kind: 'api-server', ready, detail: ready ? 'ok' : 'refused' } as const;
+      world.give({ kind: 'observed', at: world.now, fact, ...(letter === undefined ? {} : { letter }) });
+      return world.state?.api?.ready;
+    };
+    expect(tell(true, 7)).toBe(true);
+    expect(tell(false, 6)).toBe(true);
+    // Several of one letter are told one by one.
+    expect(tell(false, 7)).toBe(false);
+    expect(tell(true, 8)).toBe(true);
+    const fact = { kind: 'enrolled', claim, systemId: held.systemId, address: '10.0.0.9' } as const;
+    world.give({ kind: 'observed', at: world.now, fact, letter: 1 });
+    expect(world.state?.machines[0]?.enrolled).not.toBeNull();
+    expect(world.state?.letter).toBe(8);
+    // Who numbers none tells what is newest.
+    expect(tell(false)).toBe(false);
+  });
+
   test('[CL3] a repeat of any event, at once or later, sends no command twice', () => {
     fc.assert(
       fc.property(

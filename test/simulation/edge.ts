@@ -218,8 +218,8 @@ export class Edge {
       alarm: host.alarm,
       sockets: { all: () => [...this.links].filter((link) => link.isEdgeOpen).map((link) => link.edge) },
       cluster: (_scope, id) => ({
-        report: (settled, observed) =>
-          this.#cluster(id).call(host.asCaller('reported'), 'report', (logic) => logic.report(settled, observed)),
+        report: (...letter) =>
+          this.#cluster(id).call(host.asCaller('reported'), 'report', (logic) => logic.report(...letter)),
         gatewayConnected: (connected, ahead) =>
           this.#cluster(id).call(host.asCaller('told'), 'gatewayConnected', (logic) =>
             logic.gatewayConnected(connected, ahead),

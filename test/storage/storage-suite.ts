@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { clusterStorage, STATE_BYTES_MAX, STATE_CHUNK_BYTES } from '../../functions/objects/cluster-storage.ts';
 import { commandQueue } from '../../functions/objects/command-queue.ts';
 import { gatewayStorage } from '../../functions/objects/gateway-storage.ts';
+import { letterNumbers } from '../../functions/objects/letter-numbers.ts';
 import type { Sql } from '../../functions/objects/sql.ts';
 import type { Effect } from '../../functions/plan/plan.ts';
 import { GATEWAY_QUEUE_MAX, TIMELINE_ENTRIES_MAX } from '../../shared/limits.ts';
@@ -188,6 +189,22 @@ export const STORAGE_CASES: readonly { readonly name: string; readonly run: (sql
       again.giveBack();
       again.forget();
       expect(again.nextNotice()).toBe(5);
+    },
+  },
+  {
+    name: '[L9] numbers of letters are given once, whoever asks for them and however often',
+    run(sql) {
+      const storage = openGateway(sql);
+      const first = storage.reserveLetters(10);
+      expect(first).toBeGreaterThan(0);
+      expect(storage.reserveLetters(10)).toBe(first + 10);
+      // As an object that starts anew.
+      expect(gatewayStorage(sql).reserveLetters(1)).toBe(first + 20);
+      const numbers = letterNumbers((count) => storage.reserveLetters(count));
+      const given = Array.from({ length: 2_500 }, () => numbers.next());
+      expect(given[0]).toBe(first + 21);
+      expect(given).toEqual([...new Set(given)].toSorted((one, other) => one - other));
+      expect(storage.reserveLetters(1)).toBeGreaterThan(given.at(-1) ?? 0);
     },
   },
   {
