@@ -68,6 +68,15 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     patches: [{ file: 'functions/plan/apply-relays.ts', from: 'notice <= before.relaysNotice', to: 'notice < 0' }],
   },
   {
+    name: 'late-letter',
+    bug: 'what a watch saw is believed from a letter that a newer one overtook (L9)',
+    bias: { workload: 'gateway-upgrade', only: true, rates: { 'rpc-late': 0.3, 'socket-cut': 0.01 } },
+    hints: [99],
+    patches: [
+      { file: 'functions/plan/apply-event.ts', from: 'if (letter < state.letter && ', to: 'if (letter < 0 && ' },
+    ],
+  },
+  {
     name: 'release-by-anybody',
     bug: 'a relay takes a release whoever signed it (U1)',
     bias: { workload: 'gateway-upgrade' },
@@ -126,13 +135,14 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'late-code-stands',
     bug: 'a code is taken for the relay of a machine that was given back (I3)',
-    hints: [2_000_000_915],
+    argument:
+      'a relay must lose its tunnel with the code on its way, and the machine be given back by another one meanwhile: it shows in one of some thousand lives of upgrades, and no rates were found that make it likelier. A test of the object fails with it ([I3] in own-machines.test.ts).',
     patches: [{ file: 'functions/objects/node-codes.ts', from: "        if (isGone) return 'gone';\n", to: '' }],
   },
   {
     name: 'fallen-back-unseen',
     bug: 'a relay that runs its former program again while machines are changed does not stop the upgrade (UP5)',
-    hints: [2_000_000_046],
+    bias: { workload: 'gateway-upgrade', only: true, rates: { 'relay-lost-at-point': 0.05 } },
     patches: [
       {
         file: 'functions/plan/upgrade-step.ts',
