@@ -186,6 +186,8 @@ export class Nemesis {
       if (node.process !== null) node.process.skewMs = 0;
     }
     this.#human.tidiesUp();
-    for (const node of world.nodes) if (node.wasDamaged) world.timeline.after(60_000, () => world.pairAnew(node));
+    // One after another: an admin's new code takes the place of the one before it.
+    const damaged = world.nodes.filter(({ wasDamaged }) => wasDamaged);
+    for (const [at, node] of damaged.entries()) world.timeline.after(60_000 * (at + 1), () => world.pairAnew(node));
   }
 }
