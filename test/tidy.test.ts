@@ -84,6 +84,13 @@ test('work left for later is an issue, not a comment', () => {
   expect(left).toEqual([]);
 });
 
+test.each(['functions/plan/SPEC.md', 'shared/PROTOCOL.md'])('each rule of %s has an id of its own', (path) => {
+  const text = readFileSync(join(ROOT, path), 'utf8');
+  const ids = [...text.matchAll(/^- \*\*([A-Z]+\d+)\*\*/gm)].map(([, id]) => id);
+  expect(ids.length).toBeGreaterThan(20);
+  expect(ids.filter((id, at) => ids.indexOf(id) !== at)).toEqual([]);
+});
+
 test('files are named for what they hold', () => {
   const vague = tracked.filter((path) => /(^|\/)(utils?|helpers?|common|misc|index|manager|service)\.tsx?$/.test(path));
   const unlike = files.map((file) => file.path).filter((path) => !/(^|\/)[a-z0-9]+([.-][a-z0-9]+)*\.tsx?$/.test(path));

@@ -56,6 +56,22 @@ test('[GW4] a notice brings its number to the cluster, and a gateway that was ev
   relay.hangUp();
 });
 
+test('[L9] the letters that bring what a relay saw are numbered, and a gateway that was evicted counts on', async () => {
+  const { gateway, id } = await aGateway('numbers');
+  const letterAfter = async (seq: number): Promise<number> => {
+    const observation = { clusterId: id, at: Date.now(), fact: { kind: 'inventory-changed' as const } };
+    gateway.relay.send({ type: 'observations', seq, observations: [observation] });
+    expect((await gateway.relay.next('observation-ack')).seq).toBe(seq);
+    return (await storedState(id, scope)).letter;
+  };
+  const first = await letterAfter(1);
+  expect(first).toBeGreaterThan(0);
+  const second = await letterAfter(2);
+  expect(second).toBeGreaterThan(first);
+  await evictDurableObject(objectOf(gateway));
+  expect(await letterAfter(3)).toBeGreaterThan(second);
+});
+
 test('[GW4] of two notices that come in the wrong order the newer stays, also when the cluster was evicted between', async () => {
   const { id } = await aGateway('overtaken');
   const { relaysNotice } = await known(id);

@@ -157,7 +157,7 @@ describe('bootstrap documents', () => {
     expect(script.indexOf('exit 1')).toBeLessThan(script.indexOf('kubeadm init'));
   });
 
-  test('[CP11] the last step removes the delivered keys and the configuration that holds a token', () => {
+  test('[CP12] the last step removes the delivered keys and the configuration that holds a token', () => {
     const documents = documentsOf(aCluster().withControlPlane(3).withWorkers(1));
     for (const [slot, document] of documents) {
       expect([slot, document.steps.at(-1)?.script]).toEqual([

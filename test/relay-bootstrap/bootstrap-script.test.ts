@@ -203,7 +203,7 @@ describe('a machine', () => {
       'kubeadm join',
     ]);
     expect(stepsOf(bench.facts).at(-1)).toBe('bootstrap succeeded 1 0');
-    // [CP11] What a step removed is not placed again.
+    // [CP12] What a step removed is not placed again.
     expect(await machine.read('etc/pki/ca.key')).toBeNull();
   });
 
