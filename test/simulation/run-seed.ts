@@ -44,7 +44,7 @@ export function runSeed(scenario: Scenario, options: WorldOptions = {}): SeedRes
   const edges = new EdgeCount();
   invariants.onCommit = (before, state) => edges.committed(before, state);
   world.onNode = (node) => audit.nodeOpened(node);
-  if (world.gateway?.upgrade != null) countUpgrade(world, world.gateway.upgrade, edges);
+  if (world.gateway?.upgrade != null) watchUpgrade(world, world.gateway.upgrade, edges);
   world.open();
   new Nemesis(world);
   const wishes = makeWishes(world);
@@ -115,13 +115,14 @@ function lastWishAt(world: World, wishes: readonly StandingWish[]): number {
   return Math.max(world.gateway?.lastAskedAt ?? 0, ...asked);
 }
 
-function countUpgrade(world: World, upgrade: OwnUpgrade, edges: EdgeCount): void {
+function watchUpgrade(world: World, upgrade: OwnUpgrade, edges: EdgeCount): void {
   const { gateway } = world.edge;
   gateway.onCommit = () => edges.upgraded(upgrade.state(), upgrade.queued());
   const { onRelayLog } = world;
   world.onRelayLog = (node, process, event, fields) => {
     onRelayLog(node, process, event, fields);
     edges.exchanged(node.name, event);
+    upgrade.releases.lives.hear(node, event, fields);
   };
 }
 

@@ -8,6 +8,7 @@ import type { StoredProgram } from '../../relay/program/program-book.ts';
 import { MachinesRelease, programPath, type ReleaseManifest, type SignedRelease } from '../../shared/release.ts';
 import { err, ok } from '../../shared/result.ts';
 import { ORIGIN } from './edge.ts';
+import { ProgramLives } from './program-lives.ts';
 import type { RelayNode } from './relay-node.ts';
 import type { RelayProcess } from './relay-process.ts';
 import type { Site } from './site.ts';
@@ -41,11 +42,13 @@ export class SiteReleases {
   /** What the console sends when it is asked for the program. */
   #given: Program | null = null;
   readonly #running = new WeakMap<RelayNode, Program>();
+  readonly lives: ProgramLives;
   /** Digests of what no relay may ever run. */
   readonly #forbidden = new Set<string>();
 
   constructor(site: Site) {
     this.#site = site;
+    this.lives = new ProgramLives(site);
   }
 
   publish({ publishing, conduct, machines }: UpgradePlan): PublishedRelease {

@@ -74,12 +74,13 @@ function checkPrograms(world: World, gateway: OwnGateway, { releases, plan }: Ow
     version: releases.runningOn(node).version,
     stored: gateway.relays.programsOf(node)?.versions() ?? [],
     serves: edge.linksOf(node.name).length > 0,
+    fellBack: releases.lives.hasFallenBack(node),
   }));
   const serving = versions.filter(({ serves }) => serves);
   const said = versions.map(({ name, version }) => `${name} ${version}`).join(', ');
   for (const { name, stored } of versions)
     if (stored.length > PROGRAMS_MAX) site.violate('I17', `${name} keeps the programs ${stored.join(' ')}`);
-  if (stage === 'done' && serving.some(({ version }) => version !== to))
+  if (stage === 'done' && serving.some(({ version, fellBack }) => version !== to && !fellBack))
     site.violate('UP2', `the upgrade to ${to} is done: ${said}`);
   if (!isGood(plan) && serving.some(({ version }) => version === to))
     site.violate('U4', `nobody can run ${to} for good: ${said}`);

@@ -152,6 +152,18 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'starts-never-forgotten',
+    bug: 'a program that got on long ago is given up at its third start (U4)',
+    bias: { workload: 'gateway-upgrade', only: true, rates: { 'relay-lost-at-point': 0.01 } },
+    patches: [
+      {
+        file: 'relay/serve-once.ts',
+        from: 'if (own !== undefined && own.starts > 0) void book.count(version, 0);',
+        to: 'void own;',
+      },
+    ],
+  },
+  {
     name: 'pairing-tells-the-version',
     bug: 'the program that pairs a folder anew is taken for the one that serves from it (UP5)',
     hints: [2_022_461_217],
