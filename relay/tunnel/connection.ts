@@ -52,7 +52,7 @@ export type Caller = {
 
 /** Who is watched is asked at once after the welcome, and says of each ping that it was answered. */
 export type Heartbeat = {
-  /** Null: as any session. */
+  /** Null: as in every session. */
   readonly everyMs: number | null;
   readonly heard: () => void;
 };

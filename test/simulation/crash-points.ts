@@ -4,6 +4,7 @@ import { runJobs } from './crew.ts';
 import type { Job } from './job.ts';
 import { answerJob } from './job.ts';
 import { randomOf } from './prng.ts';
+import { progressOf } from './progress.ts';
 import { WORKLOADS, type Workload } from './scenario.ts';
 import type { Blow, CrashPlan, CrashPoint } from './site.ts';
 
@@ -48,7 +49,9 @@ export async function runCrashPoints({ workload, threads, pairs, json }: CrashOp
     jobs.push(...plans.map((plan) => jobFor(each, [plan], false)), ...drawn.map((pair) => jobFor(each, pair, false)));
     if (!json) console.log(`${each}: ${points.length} moments, ${plans.length} ways to lose something`);
   }
+  const progress = progressOf(jobs.length, console.error, () => performance.now());
   await runJobs(jobs, threads, null, ({ job, result }) => {
+    progress(result);
     sum.tried += 1;
     if (result.violations.length > 0) {
       sum.leaks += 1;

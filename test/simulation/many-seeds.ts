@@ -6,6 +6,7 @@ import { missingFrom } from './coverage.ts';
 import { runJobs } from './crew.ts';
 import { GATEWAY_SEEDS_FROM, UPGRADE_SEEDS_FROM } from './gateway-scenario.ts';
 import { stormOf } from './job.ts';
+import { progressOf } from './progress.ts';
 
 export type ManyOptions = {
   readonly seeds: number;
@@ -34,7 +35,9 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
   const faults = new Map<string, number>();
   const edges = new Map<string, number>();
   const jobs = [...new Set([...old, ...fresh])].map((seed) => stormOf(seed));
+  const progress = progressOf(jobs.length, console.error, () => performance.now());
   await runJobs(jobs, threads, null, ({ result }) => {
+    progress(result);
     sum.events += result.events;
     hashes.set(result.seed, result.hash);
     for (const kind of Object.keys(result.faults)) faults.set(kind, (faults.get(kind) ?? 0) + 1);

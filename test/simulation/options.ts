@@ -29,7 +29,7 @@ Options
   --pairs N            with --crash-points: also N lives that lose something twice (default 0)
   --mutant NAME        with --mutants: only this bug
   --days N             with --soak: how long (default 30)
-  --json               only the last line, of JSON, and what was violated
+  --json               only the last line, of JSON, and what was violated; how far it is goes to standard error
   --help               this text
 
 The last line is JSON. Of many seeds: \`hash\` is the same for the same seeds, whatever thread played which, and \`seedsPerSecond\`
