@@ -69,6 +69,23 @@ test('[U5] [UP3] a gateway is upgraded now: offered, under way, done, and the ti
   expect(await timelineOf(gateway, `?after=${second?.seq}&limit=1`)).toEqual([entries[2]]);
 });
 
+test('[UP2] a relay that runs its installed program again is offered the same release again, and takes it', async () => {
+  const gateway = await connectGateway(admin, 'fell-back');
+  await answerOf(upgrade(gateway, { version: '0.2.0' }), 202, GatewayView);
+  const upgraded = await exchange(gateway, '0.2.0');
+  await until(async () => expect((await viewOf(gateway)).upgrade?.stage).toBe('done'));
+  const back = await FakeRelay.dial(gateway.node.tunnelPath);
+  await back.hello(gateway.node, 3, 'boot-3', { relayVersion: '0.1.0' });
+  await back.next('welcome');
+  expect(await upgraded.closing()).toBe(CLOSE.SUPERSEDED);
+  const offered = { version: '0.1.0', availableUpgrade: { from: '0.1.0', to: '0.2.0' }, upgrade: { stage: 'done' } };
+  await until(async () => expect(await viewOf(gateway)).toMatchObject(offered));
+  const again = await answerOf(upgrade(gateway, { version: '0.2.0' }), 202, GatewayView);
+  expect(again.upgrade).toMatchObject({ stage: 'relays', from: '0.1.0', to: '0.2.0' });
+  const [command] = await back.commands(gateway.node, 1);
+  expect(command?.body).toMatchObject({ verb: 'ensure-relay-program' });
+});
+
 test('[UP9] another release is refused while one is under way, an unknown one always', async () => {
   await publish('0.3.0');
   const gateway = await connectGateway(admin, 'busy');
