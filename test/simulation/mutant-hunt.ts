@@ -14,6 +14,9 @@ export type HuntOptions = {
   readonly json: boolean;
 };
 
+/** Of the seeds: one that is argued is tried so that its patch goes on to fit, and in case it does show. */
+const ARGUED_SHARE = 0.1;
+
 type Hunted = { readonly mutant: Mutant; readonly killer: Killer | null; readonly tried: number };
 type Killer = { readonly job: Job; readonly why: string };
 
@@ -34,7 +37,7 @@ export async function runMutants({ only, seeds, threads, json }: HuntOptions): P
   await Promise.all(Array.from({ length: threads }, work));
   const survivors = hunted.filter(({ killer }) => killer === null).map(({ mutant }) => mutant);
   const unargued = survivors.filter(({ argument }) => argument === undefined).map(({ name }) => name);
-  const guilty = await withoutTheBug(hunted);
+  const guilty = await withoutTheBug(hunted, threads);
   const report = {
     mutants: wanted.length,
     killed: wanted.length - survivors.length,
@@ -50,10 +53,10 @@ export async function runMutants({ only, seeds, threads, json }: HuntOptions): P
 }
 
 /** What killed must be silent on the product as it is, or it proves nothing. @returns the mutants of which it is not */
-async function withoutTheBug(hunted: readonly Hunted[]): Promise<string[]> {
+async function withoutTheBug(hunted: readonly Hunted[], threads: number): Promise<string[]> {
   const jobs = new Map(hunted.flatMap(({ mutant, killer }) => (killer === null ? [] : [[killer.job, mutant.name]])));
   const guilty: string[] = [];
-  await runJobs(jobs.keys(), 1, null, ({ job, result }) => {
+  await runJobs(jobs.keys(), threads, null, ({ job, result }) => {
     const [why] = result.violations;
     if (why === undefined) return 'go on';
     const names = [...jobs].filter(([{ seed, bias }]) => seed === job.seed && isDeepStrictEqual(bias, job.bias));
@@ -66,8 +69,9 @@ async function withoutTheBug(hunted: readonly Hunted[]): Promise<string[]> {
 
 /** Rejects when the mutant's patches don't fit the sources of today. */
 async function hunt(mutant: Mutant, seeds: number): Promise<Hunted> {
-  const { hints = [], bias = null } = mutant;
-  const order = [...new Set([...hints, ...Array.from({ length: seeds }, (_, index) => index + 1)])].slice(0, seeds);
+  const { hints = [], bias = null, argument } = mutant;
+  const budget = argument === undefined ? seeds : Math.ceil(seeds * ARGUED_SHARE);
+  const order = [...new Set([...hints, ...Array.from({ length: budget }, (_, index) => index + 1)])].slice(0, budget);
   let killer: Killer | null = null;
   let tried = 0;
   await runJobs(

@@ -22,7 +22,7 @@ export const EDGE_MUTANTS: readonly Mutant[] = [
       stormMs: 300_000,
       acts: [{ act: 'relay-pauses', times: 8, betweenMs: [5_000, 250_000] }],
     },
-    hints: [36],
+    hints: [291],
     patches: [{ file: INBOX, from: '      this.#tellOthers(socket, frame.commandId);\n', to: '' }],
   },
   {

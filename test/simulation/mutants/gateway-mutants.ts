@@ -65,6 +65,7 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     name: 'late-notice',
     bug: 'what a late notice says of the relays is believed after a newer one (GW4)',
     bias: { workload: 'gateway-upgrade', only: true, rates: { 'rpc-late': 0.3, 'socket-cut': 0.01 } },
+    hints: [236],
     patches: [{ file: 'functions/plan/apply-relays.ts', from: 'notice <= before.relaysNotice', to: 'notice < 0' }],
   },
   {

@@ -188,6 +188,7 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
       stormMs: 300_000,
       acts: [{ act: 'human-takes', times: 8, betweenMs: [60_000, 130_000] }],
     },
+    hints: [301],
     patches: [
       {
         file: 'functions/plan/plan-claims.ts',

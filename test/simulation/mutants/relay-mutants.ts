@@ -64,7 +64,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
       stormMs: 240_000,
       acts: [{ act: 'relay-lost', times: 4, betweenMs: [45_000, 140_000] }],
     },
-    hints: [137],
+    hints: [71],
     patches: [{ file: 'relay/commands/run-command.ts', from: '    if (!isHeld) return err(lookAgain);\n', to: '' }],
   },
   {
