@@ -14,9 +14,6 @@ export type HuntOptions = {
   readonly json: boolean;
 };
 
-/** Of the seeds: one that is argued is tried so that its patch goes on to fit, and in case it does show. */
-const ARGUED_SHARE = 0.1;
-
 type Hunted = { readonly mutant: Mutant; readonly killer: Killer | null; readonly tried: number };
 type Killer = { readonly job: Job; readonly why: string };
 
@@ -69,9 +66,8 @@ async function withoutTheBug(hunted: readonly Hunted[], threads: number): Promis
 
 /** Rejects when the mutant's patches don't fit the sources of today. */
 async function hunt(mutant: Mutant, seeds: number): Promise<Hunted> {
-  const { hints = [], bias = null, argument } = mutant;
-  const budget = argument === undefined ? seeds : Math.ceil(seeds * ARGUED_SHARE);
-  const order = [...new Set([...hints, ...Array.from({ length: budget }, (_, index) => index + 1)])].slice(0, budget);
+  const { hints = [], bias = null } = mutant;
+  const order = [...new Set([...hints, ...Array.from({ length: seeds }, (_, index) => index + 1)])].slice(0, seeds);
   let killer: Killer | null = null;
   let tried = 0;
   await runJobs(
