@@ -34,11 +34,11 @@ const timelineOf = async (gateway: ApiGateway, query = '') => {
 };
 
 /** The new program dials in the old one's place, and says that it runs. */
-async function exchange({ relay, node }: ApiGateway, version: string): Promise<FakeRelay> {
+async function exchange({ relay, node }: ApiGateway, version: string, join = 2): Promise<FakeRelay> {
   const [command] = await relay.commands(node, 1);
   expect(command?.body.verb).toBe('ensure-relay-program');
   const next = await FakeRelay.dial(node.tunnelPath);
-  await next.hello(node, 2, 'boot-2', { relayVersion: version });
+  await next.hello(node, join, `boot-${join}`, { relayVersion: version });
   await next.next('welcome');
   expect(await relay.closing()).toBe(CLOSE.SUPERSEDED);
   const outcome = { ok: true, value: { verb: 'ensure-relay-program', version } } as const;
@@ -82,8 +82,9 @@ test('[UP2] a relay that runs its installed program again is offered the same re
   await until(async () => expect(await viewOf(gateway)).toMatchObject(offered));
   const again = await answerOf(upgrade(gateway, { version: '0.2.0' }), 202, GatewayView);
   expect(again.upgrade).toMatchObject({ stage: 'relays', from: '0.1.0', to: '0.2.0' });
-  const [command] = await back.commands(gateway.node, 1);
-  expect(command?.body).toMatchObject({ verb: 'ensure-relay-program' });
+  await exchange({ ...gateway, relay: back }, '0.2.0', 4);
+  await until(async () => expect((await viewOf(gateway)).upgrade?.stage).toBe('done'));
+  expect(await viewOf(gateway)).toMatchObject({ version: '0.2.0', availableUpgrade: null, outstandingCommands: 0 });
 });
 
 test('[UP9] another release is refused while one is under way, an unknown one always', async () => {
