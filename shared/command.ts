@@ -34,6 +34,17 @@ export const ClusterAccess = z.strictObject({
 });
 export type ClusterAccess = z.infer<typeof ClusterAccess>;
 
+/** A machine as a member of its cluster's etcd. */
+export const EtcdSeat = z.strictObject({
+  access: ClusterAccess,
+  memberName: z.string().max(253),
+  /** Addresses of the other members, to ask one of them. */
+  peers: z.array(z.ipv4()).min(1).max(7),
+});
+export type EtcdSeat = z.infer<typeof EtcdSeat>;
+
+const ClaimedMachine = z.strictObject({ claim: Claim, systemId: SystemId });
+
 const tagged = <V extends string, A extends z.ZodRawShape>(verb: V, shape: A) =>
   z.strictObject({ verb: z.literal(verb), ...shape });
 
@@ -47,7 +58,7 @@ export const CommandBody = z.discriminatedUnion('verb', [
     account: AccountAccess,
     /** Null until the cluster has an identity and an endpoint. */
     access: ClusterAccess.nullable(),
-    machines: z.array(z.strictObject({ claim: Claim, systemId: SystemId })).max(2_000),
+    machines: z.array(ClaimedMachine).max(2_000),
     /** Also say when the set of Ready machines changes. */
     inventory: z.boolean(),
   }),
@@ -89,16 +100,17 @@ export const CommandBody = z.discriminatedUnion('verb', [
     claim: Claim,
     systemId: SystemId.nullable(),
     erase: z.enum(ERASE_MODES),
+    /** It may have joined etcd since it was last found not to be a member: with this it is given back only if etcd, asked then, has none such. */
+    seat: EtcdSeat.optional(),
   }),
   tagged('ensure-applied', { access: ClusterAccess, name: z.string().max(64), manifests: z.string().max(786_432) }),
   /** Cordon, drain (if asked), delete the Node object. */
   tagged('ensure-node-removed', { access: ClusterAccess, nodeName: z.string().max(253), drain: z.boolean() }),
-  /** Removes a dead control plane's etcd member while quorum holds. */
+  /** Removes a control plane's etcd member while quorum holds. */
   tagged('ensure-member-removed', {
-    access: ClusterAccess,
-    memberName: z.string().max(253),
-    /** Addresses of the other members, to ask one of them. */
-    peers: z.array(z.ipv4()).min(1).max(7),
+    ...EtcdSeat.shape,
+    /** Of a member that serves: those that have to carry on without it, which MAAS must hold for us when it goes. */
+    staying: z.strictObject({ account: AccountAccess, machines: z.array(ClaimedMachine).max(7) }).optional(),
   }),
   /**
    * The cluster's own record (ConfigMap `kubeadm-config`) says this version, so that machines that join from here on get the
@@ -237,6 +249,8 @@ export const CommandFailure = z.discriminatedUnion('code', [
   failure('KUBERNETES_REFUSED', { status: z.int(), reason: z.string() }),
   failure('DRAIN_BLOCKED', { pods: z.array(z.string()).max(100) }),
   failure('NO_QUORUM', {}),
+  /** The machine to be given back is a member of its cluster's etcd: it was left as it is. */
+  failure('STILL_MEMBER', {}),
   /** The relay's disk is full or broken, so it can't journal: nothing was begun. */
   failure('RELAY_STORAGE', {}),
   /** Not signed by the release key this relay pins, or other bytes than it names: nothing was run. */

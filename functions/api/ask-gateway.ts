@@ -96,6 +96,7 @@ export function commandProblem(failure: CommandFailure): ApiFailure {
     case 'KUBERNETES_REFUSED':
     case 'DRAIN_BLOCKED':
     case 'NO_QUORUM':
+    case 'STILL_MEMBER':
     case 'RELAY_STORAGE':
     case 'RELEASE_UNTRUSTED':
     case 'RELEASE_OLDER':

@@ -2,7 +2,7 @@
 // an allocate that was withdrawn may still tell which machine it took (SPEC.md [CL3], [DE4]).
 import type { CommandFailure, CommandId, CommandOutcome, CommandResult } from '../../shared/command.ts';
 import { assertNever } from '../../shared/result.ts';
-import { type ClusterState, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
+import { type ClusterState, type Leaving, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
 import { type CommandName, commandNameOf, pendingKey } from './command-name.ts';
 import { versionTold } from './gateway-rollout.ts';
 
@@ -104,9 +104,17 @@ function onFailure(state: ClusterState, name: CommandName, error: CommandFailure
     return withMachine(state, { ...machine, doubt: { kind: 'unknown-outcome', at } });
   }
   if (name.verb === 'ensure-released' && machine.leaving !== null) {
-    return withMachine(state, leavingWith(machine, { tries: machine.leaving.tries + 1 }));
+    return withMachine(state, notReleased(machine, machine.leaving, error));
   }
   return state;
+}
+
+function notReleased(machine: MachineRecord, leaving: Leaving, { code }: CommandFailure): MachineRecord {
+  // It joined after etcd had been asked: it leaves etcd and Kubernetes once more ([CP5]).
+  if (code === 'STILL_MEMBER') return leavingWith(machine, { memberRemoved: false, nodeRemoved: false });
+  // Etcd could not be asked, so neither was MAAS.
+  if (code === 'KUBERNETES_UNREACHABLE' || code === 'KUBERNETES_REFUSED') return machine;
+  return leavingWith(machine, { tries: leaving.tries + 1 });
 }
 
 function lateOutcome(state: ClusterState, name: CommandName, outcome: CommandOutcome, at: number): ClusterState | null {

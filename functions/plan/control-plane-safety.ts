@@ -21,7 +21,7 @@ export function mayAddMember(state: ClusterState, now: number, waits: Waits): Re
   if (state.rolling?.toldAt === null) return wait('Kubernetes to take its new version');
   const going = leavingMembers(state)[0];
   if (going !== undefined) return wait(`${nameOf(going)} to be removed from the control plane`);
-  const begun = members(state);
+  const begun = membersOf(state);
   if (begun.length === 0) return wait('the first control-plane machine');
   const behind = begun.find((machine) => !isReady(state, machine));
   if (behind !== undefined) return wait(`${nameOf(behind)} to be Ready`);
@@ -43,12 +43,12 @@ function etcdSettled(known: NonNullable<ClusterState['etcd']>['members'], begun:
 }
 
 /**
- * While etcd has quorum to take it out, and keeps quorum without it; and nobody else is on the way out. Before the cluster has
- * begun there is no quorum to keep.
+ * While etcd has quorum to take it out, and keeps quorum without it; and nobody else is on the way out but one that serves until
+ * then. Before the cluster has begun there is no quorum to keep.
  */
 export function mayRemoveMember(state: ClusterState, machine: MachineRecord): Result<null, Unsafe> {
   if (!wasMember(state, machine)) return ok(null);
-  const going = leavingMembers(state)[0];
+  const going = leavingMembers(state).find((other) => !servesOn(other));
   if (going !== undefined) return err({ reason: `${nameOf(going)} to be removed first`, lookAt: null });
   if (state.api?.ready !== true) return err({ reason: 'the Kubernetes API to answer', lookAt: null });
   const { voters, healthy, isVoter, isHealthy } = votersAround(state, machine);
@@ -68,13 +68,14 @@ export function wasMember(state: ClusterState, machine: MachineRecord): boolean 
 
 /** Addresses of the other members: one of them is asked to remove a dead one. */
 export function peersOf(state: ClusterState, machine: MachineRecord): string[] {
-  return members(state)
+  return membersOf(state)
     .filter((other) => other.claim !== machine.claim)
     .flatMap((other) => nodeOf(state, other)?.internalIp ?? other.enrolled?.address ?? [])
     .slice(0, 7);
 }
 
-function members(state: ClusterState): MachineRecord[] {
+/** Those that were told to begin or to join, and stay. */
+export function membersOf(state: ClusterState): MachineRecord[] {
   return currentMachines(state).filter(({ role, document }) => role === 'control-plane' && document !== null);
 }
 
@@ -83,6 +84,14 @@ function leavingMembers(state: ClusterState): MachineRecord[] {
     ({ role, leaving }) =>
       role === 'control-plane' && leaving !== null && !(leaving.memberRemoved && leaving.nodeRemoved),
   );
+}
+
+/** It goes though it serves ([RO5]), and etcd counts on it yet. */
+const servesOn = ({ leaving }: MachineRecord): boolean => leaving?.drain === true && !leaving.memberRemoved;
+
+/** Members on their way out that do not serve, and are not out of etcd. */
+export function failedMembersGoing(state: ClusterState): MachineRecord[] {
+  return leavingMembers(state).filter(({ leaving }) => leaving?.drain === false && !leaving.memberRemoved);
 }
 
 type Voters = {
@@ -99,11 +108,12 @@ function votersAround(state: ClusterState, victim: MachineRecord): Voters {
     const voting = state.etcd.members.filter((member) => !member.learner);
     const own = voting.find((member) => member.name === name);
     // A machine that was given back and still runs may be in etcd; it is not asked, so nothing rests on it.
-    const others = new Set(members(state).flatMap(({ held }) => (held === null ? [] : held.hostname)));
+    const counted = [...membersOf(state), ...leavingMembers(state).filter(servesOn)];
+    const others = new Set(counted.flatMap(({ held }) => (held === null ? [] : held.hostname)));
     const healthy = voting.filter((member) => member.healthy && member.name !== name && others.has(member.name)).length;
     return { voters: voting.length, healthy, isVoter: own !== undefined, isHealthy: own?.healthy === true };
   }
-  const others = members(state).filter((machine) => machine.claim !== victim.claim && machine.readyAt !== null);
+  const others = membersOf(state).filter((machine) => machine.claim !== victim.claim && machine.readyAt !== null);
   const isVoter = victim.readyAt !== null || nodeOf(state, victim)?.present === true;
   const healthy = others.filter((machine) => isReady(state, machine)).length;
   return { voters: others.length + (isVoter ? 1 : 0), healthy, isVoter, isHealthy: isReady(state, victim) };

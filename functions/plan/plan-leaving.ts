@@ -1,6 +1,7 @@
 // Pure. Machines on their way back: out of etcd and Kubernetes when the cluster lives on, then out of MAAS, and not gone
 // before MAAS says so (SPEC.md [DE2]-[DE5], [CP5], [WK2]).
 import { doubling } from '../../shared/backoff.ts';
+import type { EtcdSeat } from '../../shared/command.ts';
 import { DRAIN_DEADLINE_MS, ERASE_DEADLINE_MS, RELEASE_TRIES_MAX } from '../../shared/limits.ts';
 import {
   type ClusterState,
@@ -11,7 +12,7 @@ import {
   withMachine,
 } from './cluster-state.ts';
 import { ask } from './command-for.ts';
-import { peersOf } from './control-plane-safety.ts';
+import { failedMembersGoing, membersOf, peersOf, wasMember } from './control-plane-safety.ts';
 import { doubtUntil } from './deadlines.ts';
 import { type Draft, forget } from './draft.ts';
 import { keepsLastRelay, needsOutsideRelay, revokeRelays } from './gateway-relays.ts';
@@ -48,12 +49,32 @@ function removeFromCluster(draft: Draft, machine: MachineRecord, leaving: Leavin
     const deadlineMs = DRAIN_DEADLINE_MS + commandDeadlineMs;
     ask(draft, subject, { verb: 'ensure-node-removed', access, nodeName: name, drain: true }, deadlineMs);
   } else if (!leaving.memberRemoved) {
-    const peers = peersOf(draft.state, machine);
-    if (peers.length === 0) return;
-    ask(draft, subject, { verb: 'ensure-member-removed', access, memberName: name, peers }, commandDeadlineMs);
+    const seat = seatOf(draft.state, machine);
+    // One that failed goes first: until then etcd counts on the one that serves.
+    if (seat === null || (leaving.drain && failedMembersGoing(draft.state).length > 0)) return;
+    const staying = leaving.drain ? { staying: thoseWhoStay(draft.state) } : {};
+    ask(draft, subject, { verb: 'ensure-member-removed', ...seat, ...staying }, commandDeadlineMs);
   } else if (!leaving.nodeRemoved) {
     ask(draft, subject, { verb: 'ensure-node-removed', access, nodeName: name, drain: false }, commandDeadlineMs);
   }
+}
+
+/** Null when there is nobody to ask, or nothing to lose: it can't be a member of a cluster that lives on. */
+function seatOf(state: ClusterState, machine: MachineRecord): EtcdSeat | null {
+  const access = accessOf(state);
+  const peers = peersOf(state, machine);
+  if (state.intent.kind !== 'present' || !wasMember(state, machine)) return null;
+  return machine.held === null || access === null || peers.length === 0
+    ? null
+    : { access, memberName: machine.held.hostname, peers };
+}
+
+/** The rest of the control plane, which carries on: MAAS may have lost one that still answers ([RO5]). */
+function thoseWhoStay(state: ClusterState) {
+  const machines = membersOf(state).flatMap(({ claim, held }) =>
+    held === null ? [] : { claim, systemId: held.systemId },
+  );
+  return { account: state.account, machines };
 }
 
 function release(draft: Draft, machine: MachineRecord, leaving: Leaving): void {
@@ -63,7 +84,10 @@ function release(draft: Draft, machine: MachineRecord, leaving: Leaving): void {
   const { account } = draft.state;
   const systemId = machine.held?.systemId ?? null;
   const erase = eraseOf(draft.state, machine, leaving);
-  const body = { verb: 'ensure-released' as const, account, claim: machine.claim, systemId, erase };
+  // It was no member when etcd was asked; what it was told to do may have come true since ([CP5]).
+  const seat = seatOf(draft.state, machine);
+  const order = { account, claim: machine.claim, systemId, erase, ...(seat === null ? {} : { seat }) };
+  const body = { verb: 'ensure-released' as const, ...order };
   const asked = ask(
     draft,
     subjectOf(machine),

@@ -3,6 +3,7 @@ import type { WaitingOnView } from '../../shared/cluster-view.ts';
 import { RELEASE_TRIES_MAX, type Waits } from '../../shared/limits.ts';
 import { type ClusterState, type Leaving, type MachineRecord, subjectOf } from './cluster-state.ts';
 import { pendingKey } from './command-name.ts';
+import { failedMembersGoing } from './control-plane-safety.ts';
 import { doubtUntil } from './deadlines.ts';
 import { keepsLastRelay } from './gateway-relays.ts';
 import { releaseDueAt, standing } from './plan-leaving.ts';
@@ -57,7 +58,12 @@ function memberWait(state: ClusterState, machine: MachineRecord, leaving: Leavin
   const key = pendingKey(subjectOf(machine), 'ensure-member-removed');
   const isAsked = state.pending[key] !== undefined || state.troubles[key] !== undefined;
   if (machine.role === 'worker' || leaving.memberRemoved || isAsked) return null;
-  const sentence = `${nameOf(machine)} goes back when it has left etcd, and no other member can be asked to take it out. If that stays so, abort or delete the cluster.`;
+  const first = leaving.drain ? failedMembersGoing(state)[0] : undefined;
+  const why =
+    first === undefined
+      ? 'no other member can be asked to take it out. If that stays so, abort or delete the cluster.'
+      : `${nameOf(first)}, which failed, leaves first.`;
+  const sentence = `${nameOf(machine)} goes back when it has left etcd, and ${why}`;
   const { since } = leaving;
   return { code: 'member-removal', slot: machine.slot, sentence, since, deadlineAt: since + waits.shortageDeadlineMs };
 }

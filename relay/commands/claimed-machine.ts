@@ -58,6 +58,13 @@ export async function annotate(
 
 export type GivenBack = { readonly systemId: SystemId; readonly status: MachineStatus };
 
+export type GiveBack = {
+  readonly claim: Claim;
+  readonly erase: Erase | 'none';
+  /** Asked anew directly before each call: what it says is the truth of a moment. */
+  readonly mayGo?: () => Promise<Result<null, HandlerFailure>>;
+};
+
 /**
  * Asks MAAS to take a machine of ours back, marked with its claim first: a release that the BMC refuses would otherwise
  * leave it Deployed and nobody's (13.2 b). MAAS_CONFLICT when MAAS does not do it.
@@ -66,7 +73,7 @@ export async function giveBack(
   context: CommandContext,
   maas: MaasClient,
   machine: MachineFacts,
-  order: { readonly claim: Claim; readonly erase: Erase | 'none' },
+  order: GiveBack,
 ): Promise<Result<GivenBack, HandlerFailure>> {
   const { systemId } = machine;
   let seen = machine;
@@ -75,6 +82,8 @@ export async function giveBack(
     if (isGivenBack(seen.status)) return ok({ systemId, status: seen.status });
     const marked = await annotate(context, maas, seen, order.claim);
     if (!marked.ok) return marked;
+    const may = (await order.mayGo?.()) ?? ok(null);
+    if (!may.ok) return may;
     const asked = await callRelease(context, maas, systemId, order.erase);
     if (asked.ok) return ok({ systemId, status: asked.value.status });
     if (!mayPass(asked.error)) return asked;

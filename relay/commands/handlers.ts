@@ -67,6 +67,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     'ensure-address': ensureAddress,
     'ensure-address-released': ensureAddressReleased,
     ...createMachineHandlers({
+      dial,
       touched: polls.touched,
       userDataFor: (order) => {
         const { authorityPem, serverName, addresses } = site();

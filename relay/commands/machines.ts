@@ -6,17 +6,20 @@ import type { AccountId, EpochMs, SystemId } from '../../shared/ids.ts';
 import type { MaasFailure } from '../../shared/maas-failure.ts';
 import type { MachineFacts } from '../../shared/machine.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
+import type { ClusterDial } from '../kubernetes/connect.ts';
 import { findByClaim } from '../maas/claims.ts';
 import type { MaasClient } from '../maas/client.ts';
 import { deploy, listMachines } from '../maas/machines.ts';
 import { allocateMachine } from './allocate-machine.ts';
 import { annotate, type GivenBack, giveBack, lookAt } from './claimed-machine.ts';
 import type { CommandContext, Handler, HandlerFailure, Handlers } from './handler.ts';
+import { isNoMember } from './members.ts';
 import { mayPass, pause, persevere, stillUnknown } from './persevere.ts';
 
 const DEPLOY_CALLS_MAX = 3;
 
 export type MachinePorts = {
+  readonly dial: Pick<ClusterDial, 'etcd'>;
   /** The user-data with which a machine enrols; the same order gives the same bytes. */
   readonly userDataFor: (order: { claim: Claim; systemId: SystemId; enrolUntil: EpochMs }) => Uint8Array;
   /** A machine is changing: the shared poll looks at it more often. */
@@ -106,16 +109,18 @@ async function deployAllocated(
   return deployed;
 }
 
-/** Everything under the claim goes back; a machine that is not (or no longer) under it is not touched (13.2 e). */
+/** Everything under the claim goes back; a machine that is not (or no longer) under it is not touched (13.2 e), nor a member of etcd. */
 function releaseHandler(ports: MachinePorts): Handler<'ensure-released'> {
   return async (body, context) => {
     const maas = await context.maas(body.account);
     if (!maas.ok) return maas;
     const found = await findStanding(maas.value, body);
     if (!found.ok) return found;
+    const { claim, erase, seat } = body;
+    const mayGo = async () => (seat === undefined ? ok(null) : isNoMember(ports.dial, context, seat));
     const machines: GivenBack[] = [];
     for (const machine of found.value) {
-      const back = await giveBack(context, maas.value, machine, { claim: body.claim, erase: body.erase });
+      const back = await giveBack(context, maas.value, machine, { claim, erase, mayGo });
       ports.touched(body.account.accountId, machine.systemId);
       if (!back.ok) return back;
       machines.push(back.value);

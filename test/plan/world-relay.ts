@@ -130,9 +130,10 @@ export class WorldRelay {
         return this.kubernetes.fetch(body.claim);
       case 'ensure-released':
         return this.#release(command, body);
+      case 'ensure-member-removed':
+        return this.#removeMember(command, body);
       case 'ensure-applied':
       case 'ensure-node-removed':
-      case 'ensure-member-removed':
       case 'ensure-kubernetes-version':
         return this.settle(command.commandId, this.kubernetes.perform(body));
       case 'observe-account':
@@ -205,8 +206,21 @@ export class WorldRelay {
     this.#ok(command, { verb: body.verb, machine: maas.get(body.systemId) });
   }
 
+  #removeMember(command: Command, body: BodyOf<'ensure-member-removed'>): void {
+    const { maas } = this.#world;
+    const lost = body.staying?.machines.find(({ claim, systemId }) => {
+      const machine = maas.get(systemId);
+      return machine.claim !== claim || machine.status !== 'deployed';
+    });
+    if (lost !== undefined)
+      return this.#fail(command, { code: 'NO_QUORUM', detail: `${lost.systemId}, which has to stay, is lost` });
+    this.settle(command.commandId, this.kubernetes.perform(body));
+  }
+
   #release(command: Command, body: BodyOf<'ensure-released'>): void {
     const { maas } = this.#world;
+    if (body.seat !== undefined && this.kubernetes.members.has(body.seat.memberName))
+      return this.#fail(command, { code: 'STILL_MEMBER', detail: `${body.seat.memberName} is a member of etcd` });
     const found = maas.underClaim(body.claim).map(({ systemId }) => systemId);
     for (const systemId of found) {
       this.kubernetes.powerOff(systemId);

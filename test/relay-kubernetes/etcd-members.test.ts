@@ -1,62 +1,18 @@
-import type { IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ensureMemberRemoved, objectionTo } from '../../relay/commands/members.ts';
 import { createEtcdApi, type EtcdMember } from '../../relay/kubernetes/etcd-members.ts';
 import type { BodyOf } from '../../shared/command.ts';
 import { contextFor, realPorts } from '../relay-bootstrap/bench.ts';
-import { accessTo, createEnding, identity, json, startScripted } from './cluster-bench.ts';
+import { accessTo, createEnding, identity } from './cluster-bench.ts';
+import { playEtcd, three } from './scripted-etcd.ts';
 
 const ending = createEnding();
 afterEach(() => ending.run());
 const { clock } = realPorts();
 
-type Played = { ID: string; name: string; address: string; isLearner?: boolean; up?: boolean };
-
-async function bodyOf(request: IncomingMessage): Promise<{ ID?: string }> {
-  let text = '';
-  for await (const part of request) text += String(part);
-  return JSON.parse(text);
-}
-
-/** An etcd's JSON gateway as v3.5 answers: 64-bit ids as text, fields of no value left out. One address a member. */
-async function playEtcd(members: Played[]): Promise<number> {
-  let port = 0;
-  for (const member of members.filter((one) => one.up !== false)) {
-    const served = await startScripted(
-      ending,
-      async (request, response) => {
-        const body = await bodyOf(request);
-        if (request.url === '/v3/cluster/member/list') {
-          const list = members.map(({ ID, name, address, isLearner }) => ({
-            ID,
-            ...(name === '' ? {} : { name, clientURLs: [`https://${address}:2379`] }),
-            peerURLs: [`https://${address}:2380`],
-            ...(isLearner ? { isLearner } : {}),
-          }));
-          return json(response, 200, { header: { member_id: '1' }, members: list });
-        }
-        if (request.url === '/v3/maintenance/status') return json(response, 200, { version: '3.5.30', leader: '17' });
-        const at = members.findIndex((one) => one.ID === body.ID);
-        if (at < 0) return json(response, 404, { error: 'etcdserver: member not found', code: 5 });
-        members.splice(at, 1);
-        return json(response, 200, { members: [] });
-      },
-      { authority: identity.etcdCa, address: member.address, port },
-    );
-    port = served.port;
-  }
-  return port;
-}
-
-const three = (): Played[] => [
-  { ID: '9372538179322589801', name: 'cp-0', address: '127.0.0.21' },
-  { ID: '10501334649042878790', name: 'cp-1', address: '127.0.0.22' },
-  { ID: '18249187646912138824', name: 'cp-2', address: '127.0.0.23', up: false },
-];
-
 describe('etcd', () => {
   test('is asked through any peer that answers; ids keep all their digits', async () => {
-    const port = await playEtcd(three());
+    const port = await playEtcd(ending, three());
     const etcd = createEtcdApi(identity, clock, port);
     ending.add(() => etcd.close());
     const members = await etcd.listMembers(['127.0.0.23', '127.0.0.21']);
@@ -92,7 +48,7 @@ describe('ensure-member-removed', () => {
 
   test('removes a dead member, once', async () => {
     const members = three();
-    const port = await playEtcd(members);
+    const port = await playEtcd(ending, members);
     const first = remove(port, 'cp-2', peers);
     expect(await first.outcome).toEqual({ ok: true, value: { verb: 'ensure-member-removed', existed: true } });
     expect(first.context.intents).toEqual(['remove etcd member cp-2 (18249187646912138824)']);
@@ -104,7 +60,7 @@ describe('ensure-member-removed', () => {
 
   test('removes what a failed join announced and never started, and no other unnamed member', async () => {
     const members = three().map((member) => (member.name === 'cp-2' ? { ...member, name: '' } : member));
-    const port = await playEtcd(members);
+    const port = await playEtcd(ending, members);
     const near = remove(port, 'cp-9', [...peers, '127.0.0.23']);
     expect(await near.outcome).toMatchObject({ ok: true, value: { existed: false } });
     expect(await remove(port, 'cp-2', peers).outcome).toMatchObject({ ok: true, value: { existed: true } });
@@ -113,7 +69,7 @@ describe('ensure-member-removed', () => {
 
   test('keeps its hands off without a quorum', async () => {
     const members = three().map((member) => ({ ...member, up: member.name === 'cp-0' }));
-    const port = await playEtcd(members);
+    const port = await playEtcd(ending, members);
     const { outcome, context } = remove(port, 'cp-2', peers);
     expect(await outcome).toMatchObject({ ok: false, error: { code: 'NO_QUORUM' } });
     expect(context.intents).toEqual([]);

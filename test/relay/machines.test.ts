@@ -23,6 +23,11 @@ const FQDN = 'k8s-demo.lab.example';
 const OTHER = claimOf({ gatewayId: GATEWAY, clusterId: CLUSTER, slot: SLOT, attempt: 2 });
 
 const handlers = createMachineHandlers({
+  dial: {
+    etcd: () => {
+      throw new Error('no command here has a seat in etcd');
+    },
+  },
   userDataFor: ({ claim }) => new TextEncoder().encode(`#cloud-config\n# ${claim}\n`),
   touched: () => {},
 });

@@ -110,20 +110,8 @@ export class Invariants {
     }
   }
 
-  /** The catalogue's row is what the object would write now. */
   i13CatalogueIsAProjection(): void {
-    for (const { id, state } of this.#world.edge.clusters.values()) {
-      if (state === null) continue;
-      const row = this.#world.edge.catalogue.get(id);
-      const wanted = summarise(state, 0);
-      for (const field of ['phase', 'machinesReady', 'machinesWanted', 'provisionedAt'] as const) {
-        if (row?.[field] !== wanted[field])
-          this.#violate(
-            'I13',
-            `${id}: the catalogue says ${field}=${String(row?.[field])}, the object ${String(wanted[field])}`,
-          );
-      }
-    }
+    for (const difference of catalogueBehind(this.#world)) this.#violate('I13', difference);
   }
 
   i17QueuesAreBounded(): void {
@@ -224,6 +212,20 @@ export class Invariants {
   #violate(rule: string, what: string): void {
     this.#world.site.violate(rule, what);
   }
+}
+
+/** Where the catalogue's row is not what the object would write now. */
+export function catalogueBehind({ edge }: World): string[] {
+  return [...edge.clusters.values()].flatMap(({ id, state }) => {
+    if (state === null) return [];
+    const row = edge.catalogue.get(id);
+    const wanted = summarise(state, 0);
+    return (['phase', 'machinesReady', 'machinesWanted', 'provisionedAt'] as const)
+      .filter((field) => row?.[field] !== wanted[field])
+      .map(
+        (field) => `${id}: the catalogue says ${field}=${String(row?.[field])}, the object ${String(wanted[field])}`,
+      );
+  });
 }
 
 export function claimOfMachine(machine: Machine): string | null {

@@ -2,7 +2,7 @@
 import { EdgeCount } from './edge-count.ts';
 import { FATES } from './faults.ts';
 import { checkGatewayQuiet } from './gateway-audit.ts';
-import { Invariants } from './invariants.ts';
+import { catalogueBehind, Invariants } from './invariants.ts';
 import { MaasAudit } from './maas-audit.ts';
 import { Nemesis } from './nemesis.ts';
 import type { OwnUpgrade } from './own-upgrade.ts';
@@ -94,7 +94,9 @@ function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly St
     // What was done by hand while no relay looked is known only when one looks again.
     const isLooking = world.nodes.every(({ process }) => process !== null);
     const isOver = site.faults.isOver && (world.gateway?.isTerminal() ?? true);
-    const isCalm = isOver && isLooking && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
+    const isDone = isOver && isLooking && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
+    // A row that was not written waits for the sweep, when its object's alarm was lost for good.
+    const isCalm = isDone && catalogueBehind(world).length === 0;
     calmSince = isCalm ? (calmSince ?? timeline.now) : null;
     if (calmSince !== null && timeline.now >= calmSince + AFTERMATH_MS) return;
     const free = world.gateway?.quarantineUntil() ?? 0;

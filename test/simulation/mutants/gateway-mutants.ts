@@ -176,4 +176,28 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'rollout-trusts-who-answers',
+    bug: 'a member that serves leaves etcd though MAAS is taking back one of those that have to stay (RO5)',
+    hints: [2_000_013_156, 2_000_014_132],
+    patches: [
+      {
+        file: 'relay/commands/members.ts',
+        from: 'staying === undefined ? ok(null) : await areOurs(context, staying)',
+        to: 'staying === undefined ? ok(null) : ok(null)',
+      },
+    ],
+  },
+  {
+    name: 'failed-member-waits-for-one-that-serves',
+    bug: 'one that failed stays in etcd until one that serves is out, and that one can not go without it (CP7)',
+    hints: [2_000_013_156, 2_000_014_132],
+    patches: [
+      {
+        file: 'functions/plan/control-plane-safety.ts',
+        from: 'leavingMembers(state).find((other) => !servesOn(other))',
+        to: 'leavingMembers(state)[0]',
+      },
+    ],
+  },
 ];

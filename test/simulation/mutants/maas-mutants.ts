@@ -189,4 +189,16 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'etcd-asked-once',
+    bug: 'a machine that was no member when etcd was asked is given back though it has joined since (CP5)',
+    hints: [20_877],
+    patches: [
+      {
+        file: 'relay/commands/machines.ts',
+        from: 'seat === undefined ? ok(null) : isNoMember(ports.dial, context, seat)',
+        to: 'seat === undefined ? ok(null) : ok(null)',
+      },
+    ],
+  },
 ];
