@@ -152,8 +152,8 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
       },
       {
         file: CLAIMED,
-        from: '    const marked = await annotate(context, maas, seen, order.claim);\n    if (!marked.ok) return marked;\n    const asked',
-        to: '    const asked',
+        from: '    const marked = await annotate(context, maas, seen, order.claim);\n    if (!marked.ok) return marked;\n    const may',
+        to: '    const may',
       },
     ],
   },
