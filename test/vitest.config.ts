@@ -52,7 +52,12 @@ export default defineConfig({
             },
           }),
         ],
-        test: { name: 'edge', include: ['test/edge/**/*.test.ts'], setupFiles: [at('./edge/apply-migrations.ts')] },
+        test: {
+          name: 'edge',
+          include: ['test/edge/**/*.test.ts'],
+          setupFiles: [at('./edge/apply-migrations.ts')],
+          maxWorkers: 2,
+        },
       },
       {
         // Whole stacks of real processes, which mostly wait: two files at a time, three stories of each. More would only wait
