@@ -5,13 +5,14 @@ import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import type { EdgeWaits } from '../../shared/limits.ts';
-import { defaultInventory, ownLoopback } from '../lab/inventory.ts';
+import { defaultInventory } from '../lab/inventory.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
 import { loadDriver } from '../lab/load-driver.ts';
 import { type ApiClient, apiClient } from '../support/api-client.ts';
 import { connectedAccount } from '../support/connected-account.ts';
 import { freePort } from '../support/control-plane.ts';
 import { type EdgeProcess, startEdgeProcess } from '../support/edge-process.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 import { pairRelay, type RelayProcess, type RelaySettings, runRelay } from '../support/relay-process.ts';
 import { type SmallDisk, smallDisk } from './small-disk.ts';
 import { type SocketProxy, startSocketProxy } from './socket-proxy.ts';
@@ -111,7 +112,7 @@ async function openLab(machines: number, log: (line: string) => void): Promise<L
   if (!driver.ok) throw new Error(driver.error.detail);
   const timings = { deployMs: 400, powerOnMs: 50, releaseMs: 50, eraseMs: 50, kubeadmInitMs: 200, kubeadmJoinMs: 100 };
   lab = await startLab({
-    inventory: defaultInventory({ machines, loopback: ownLoopback(), timings }),
+    inventory: defaultInventory({ machines, loopback: await ownLoopback(), timings }),
     driver: driver.value,
     bind: '127.0.0.1',
   });

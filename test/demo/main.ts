@@ -3,9 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { defaultInventory, type Inventory, ownLoopback, parseInventory } from '../lab/inventory.ts';
+import { defaultInventory, type Inventory, parseInventory } from '../lab/inventory.ts';
 import { LAB_USER } from '../lab/lab.ts';
 import { HOST_NETWORK } from '../lab/machines/host-network.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 import { type Site, type SiteOptions, startSite } from '../support/site.ts';
 import { startStack } from '../support/stack.ts';
 import { createCluster } from './create-cluster.ts';
@@ -62,7 +63,7 @@ async function perform(options: DemoOptions, stateDir: string, interrupted: Prom
   let outcome: DemoOutcome;
   try {
     progress.say(`starting the control plane, the lab${options.story === 'create' ? ' and the relay' : ''}`);
-    const inventory = inventoryFor(options);
+    const inventory = await inventoryFor(options);
     const starting = setStage(options, {
       stateDir,
       inventory,
@@ -131,7 +132,7 @@ async function setStage(options: DemoOptions, siteOptions: SiteOptions): Promise
   };
 }
 
-function inventoryFor(options: DemoOptions): Inventory {
+async function inventoryFor(options: DemoOptions): Promise<Inventory> {
   if (options.inventory !== undefined) {
     const parsed = parseInventory(readFileSync(options.inventory, 'utf8'));
     if (!parsed.ok) throw new Error(parsed.error.detail);
@@ -140,7 +141,7 @@ function inventoryFor(options: DemoOptions): Inventory {
   return defaultInventory({
     machines: options.labMachines,
     zones: 3,
-    ...(options.driver === 'cloud-init' ? { network: HOST_NETWORK } : { loopback: ownLoopback() }),
+    ...(options.driver === 'cloud-init' ? { network: HOST_NETWORK } : { loopback: await ownLoopback() }),
   });
 }
 

@@ -28,7 +28,7 @@ let relay: RelayProcess | null = null;
 beforeAll(async () => {
   const place = { stateDir: folder, address: '127.0.0.1' };
   site = await startSite({
-    ...{ ...place, inventory: inventoryOf({ machines: 1 }), driver: 'simulated', log: () => undefined },
+    ...{ ...place, inventory: await inventoryOf({ machines: 1 }), driver: 'simulated', log: () => undefined },
   });
 });
 afterAll(async () => {

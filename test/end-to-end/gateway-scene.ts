@@ -42,7 +42,7 @@ export async function openGatewayScene(machines: number): Promise<GatewayScene> 
   const keep = keepIn(log);
   const installers: InstallerRun[] = [];
   try {
-    const inventory = inventoryOf({ machines });
+    const inventory = await inventoryOf({ machines });
     const site = await startSite({
       ...{ stateDir, inventory, driver: 'simulated', address: '127.0.0.1', waits: SHORT_WAITS },
       log: keep,

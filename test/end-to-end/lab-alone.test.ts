@@ -3,9 +3,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { kubernetesNodes } from '../demo/kubernetes-nodes.ts';
-import { defaultInventory, ownLoopback } from '../lab/inventory.ts';
+import { defaultInventory } from '../lab/inventory.ts';
 import { apiClient } from '../support/api-client.ts';
 import { freePort, startControlPlane } from '../support/control-plane.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 import { pairRelay, type RelaySettings, runRelay } from '../support/relay-process.ts';
 import { until } from '../support/until.ts';
 import { runProgram } from './run-program.ts';
@@ -22,7 +23,7 @@ test('a relay that was never told of the lab deploys a cluster on it', async () 
   // JSON is YAML: a lab.yaml of four machines, on a network of its own.
   const inventory = join(stateDir, 'lab.yaml');
   mkdirSync(stateDir, { recursive: true });
-  writeFileSync(inventory, JSON.stringify(defaultInventory({ machines: 4, loopback: ownLoopback() })));
+  writeFileSync(inventory, JSON.stringify(defaultInventory({ machines: 4, loopback: await ownLoopback() })));
   const lab = runProgram(['test/lab/main.ts', '--inventory', inventory]);
   ends.push(() => lab.interrupt('SIGKILL'));
   const [, endpoint = ''] = await lab.printed(/^MAAS +(\S+)$/m, 20_000);

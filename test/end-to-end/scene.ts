@@ -3,9 +3,10 @@
 import { rmSync } from 'node:fs';
 import type { ClusterPhase, ClusterView, TimelineEntry, WaitingOnView } from '../../shared/cluster-view.ts';
 import type { EdgeWaits } from '../../shared/limits.ts';
-import { type DefaultInventory, defaultInventory, type Inventory, ownLoopback } from '../lab/inventory.ts';
+import { type DefaultInventory, defaultInventory, type Inventory } from '../lab/inventory.ts';
 import { LAB_USER } from '../lab/lab.ts';
 import { memoryFolder } from '../support/memory-folder.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 import { type Stack, startStack } from '../support/stack.ts';
 import { until } from '../support/until.ts';
 
@@ -61,7 +62,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   try {
     const stack = await startStack({
       stateDir,
-      inventory: options.inventory ?? inventoryOf(options),
+      inventory: options.inventory ?? (await inventoryOf(options)),
       driver: options.driver ?? 'simulated',
       address: '127.0.0.1',
       waits: { ...SHORT_WAITS, ...options.waits },
@@ -101,11 +102,11 @@ export const POOLS = (controlPlane: number, workers: number): Readonly<Record<st
   ...(workers === 0 ? [] : [{ name: 'workers', role: 'worker', size: workers }]),
 ];
 
-export function inventoryOf({ machines = 6, hostnames, timings = {} }: SceneOptions): Inventory {
+export async function inventoryOf({ machines = 6, hostnames, timings = {} }: SceneOptions): Promise<Inventory> {
   const quick = { deployMs: 300, powerOnMs: 50, releaseMs: 50, eraseMs: 50, kubeadmInitMs: 100, kubeadmJoinMs: 50 };
   const inventory = defaultInventory({
     machines,
-    loopback: ownLoopback(),
+    loopback: await ownLoopback(),
     timings: { ...quick, ...timings },
     ...(hostnames === undefined ? {} : { hostnames }),
   });

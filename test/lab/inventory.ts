@@ -163,14 +163,6 @@ const loopbackSubnet = (prefix: string) => ({
 const loopbackAddress = (prefix: string, index: number): string =>
   `${prefix}.${10 + Math.floor(index / 200)}.${(index % 200) + 1}`;
 
-let networksGiven = 0;
-
-/** For `loopback`: another one at each call, and in each process as far as process ids tell. */
-export function ownLoopback(): number {
-  networksGiven += 1;
-  return 16 + ((process.pid * 11 + networksGiven - 1) % 224);
-}
-
 /** From .100 on, so that the first half of the wire stays free for virtual addresses. */
 function wireAddress(network: { readonly hostAddress: string }, index: number): string {
   if (index > 150) throw new Error('a wire of 256 addresses has room for 150 machines');

@@ -17,7 +17,7 @@ const Checks = z.object({ checks: z.array(Check) });
 let site: InstallSite;
 let environment: Record<string, string>;
 beforeAll(async () => {
-  const inventory = siteInventory();
+  const inventory = await siteInventory();
   // Without the image that the built-in profile wants.
   site = await startInstallSite({
     ...inventory,
@@ -121,7 +121,7 @@ test('a MAAS that refuses the key, and one that is not there, are told with what
 });
 
 test('addresses: a MAAS without room for nodes and virtual address is told', async () => {
-  const inventory = siteInventory();
+  const inventory = await siteInventory();
   const subnets = inventory.subnets.map((subnet) => ({ ...subnet, managed: false }));
   const other = await startLab({ inventory: { ...inventory, subnets }, driver: machinesThatOnlySwitchOn(new Map()) });
   try {

@@ -4,11 +4,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultInventory, type Inventory, ownLoopback } from '../lab/inventory.ts';
+import { defaultInventory, type Inventory } from '../lab/inventory.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
 import { machinesThatOnlySwitchOn } from '../relay-maas/lab-site.ts';
 import { type ApiClient, apiClient } from '../support/api-client.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
+import { ownLoopback } from '../support/own-loopback.ts';
 
 export const MAIN = fileURLToPath(new URL('../../relay/main.ts', import.meta.url));
 export const PASSPHRASE = 'correct horse battery';
@@ -25,8 +26,8 @@ export type InstallSite = {
 };
 
 /** Ten machines in three zones; of zone az3 they are small. A second subnet is there to be overlapped. */
-export function siteInventory(): Inventory {
-  const inventory = defaultInventory({ machines: 10, loopback: ownLoopback() });
+export async function siteInventory(): Promise<Inventory> {
+  const inventory = defaultInventory({ machines: 10, loopback: await ownLoopback() });
   return {
     ...inventory,
     subnets: [
@@ -39,7 +40,8 @@ export function siteInventory(): Inventory {
   };
 }
 
-export async function startInstallSite(inventory = siteInventory()): Promise<InstallSite> {
+export async function startInstallSite(given?: Inventory): Promise<InstallSite> {
+  const inventory = given ?? (await siteInventory());
   const folder = mkdtempSync(join(tmpdir(), 'slipway-install-'));
   const lab = await startLab({ inventory, driver: machinesThatOnlySwitchOn(new Map()) });
   const controlPlane = await startControlPlane({ stateDir: join(folder, 'control-plane') });
