@@ -5,14 +5,17 @@ import type { ClusterId, EpochMs } from '../shared/ids.ts';
 import { SETTLED_COMMAND_KEPT_MS } from '../shared/limits.ts';
 import { err, ok, type Result } from '../shared/result.ts';
 import { decodeJournal, encodeRecord, type JournalDamage, type JournalRecord } from './journal-record.ts';
-import type { Disk, DiskFailure } from './ports.ts';
+import type { Clock, Disk, DiskFailure } from './ports.ts';
 
 export const JOURNAL_FILE = 'journal.log';
 /** 1,000 unsettled commands of at most some 100 KB each, and the settled ones of a week. More is refused, not written. */
 const JOURNAL_BYTES_MAX = 256 * 1_048_576;
 /** Below this a rewrite is not worth it. */
 const COMPACT_BYTES_MIN = 4 * 1_048_576;
-/** Outcomes kept on a full disk: longer than any is told again while a relay is connected, so that what was told stays as it was. */
+/**
+ * Outcomes kept on a full disk: longer than any is told again while a relay is connected, so that what was told stays as it was.
+ * Counted from when this process knew of them, since a wall clock may jump.
+ */
 const KEPT_ON_FULL_DISK_MS = 10 * 60_000;
 /** Settled outcomes kept: a week of a busy gateway. The oldest go first. */
 const SETTLED_MAX = 20_000;
@@ -23,7 +26,15 @@ const JOIN_COUNTERS_RESERVED = 32;
 
 export type JournalEntry =
   | { readonly state: 'accepted'; readonly bodyHash: string; readonly command: Command; readonly begun: boolean }
-  | { readonly state: 'settled'; readonly bodyHash: string; readonly outcome: CommandOutcome; readonly at: EpochMs };
+  | Settled;
+type Settled = {
+  readonly state: 'settled';
+  readonly bodyHash: string;
+  readonly outcome: CommandOutcome;
+  readonly at: EpochMs;
+  /** Since when this process knows it, by its monotonic clock. */
+  readonly knownSinceMs: number;
+};
 
 /** `too-large`: so much is unsettled that the journal would outgrow its bound. */
 export type JournalFailure = DiskFailure | { readonly code: 'too-large'; readonly detail: string };
@@ -58,7 +69,7 @@ export type OpenJournal = {
  */
 export async function openJournal(
   disk: Disk,
-  now: () => EpochMs,
+  clock: Clock,
   options: { readonly salvage: boolean } = { salvage: false },
 ): Promise<Result<OpenJournal, OpenFailure>> {
   const bytes = await disk.read(JOURNAL_FILE);
@@ -68,12 +79,12 @@ export async function openJournal(
     const detail = `${JOURNAL_FILE} is damaged at line ${damage.line}, byte ${damage.offsetBytes}`;
     return err({ code: 'corrupt', line: damage.line, detail });
   }
-  const memory = createMemory();
+  const memory = createMemory(clock);
   for (const record of records) memory.apply(record);
   const whole = damage?.offsetBytes ?? bytes.value?.byteLength ?? 0;
-  const file = createFile(disk, memory, now, whole);
+  const file = createFile(disk, memory, clock, whole);
   const mended = damage === null ? ok(null) : damage.kind === 'corrupt' ? await file.compact() : await file.mend();
-  return mended.ok ? ok({ journal: journalOf(memory, file, now), damage, foreign }) : mended;
+  return mended.ok ? ok({ journal: journalOf(memory, file, clock.now), damage, foreign }) : mended;
 }
 
 function journalOf(memory: Memory, file: JournalFile, now: () => EpochMs): Journal {
@@ -119,7 +130,7 @@ function journalOf(memory: Memory, file: JournalFile, now: () => EpochMs): Journ
 type Memory = ReturnType<typeof createMemory>;
 
 /** What the records say, folded. */
-function createMemory() {
+function createMemory(clock: Clock) {
   const entries = new Map<CommandId, JournalEntry>();
   const generations = new Map<ClusterId, number>();
   let settledCount = 0;
@@ -145,7 +156,7 @@ function createMemory() {
       case 'settled': {
         const { commandId, bodyHash, outcome, at } = record;
         remove(commandId);
-        entries.set(commandId, { state: 'settled', bodyHash, outcome, at });
+        entries.set(commandId, { state: 'settled', bodyHash, outcome, at, knownSinceMs: clock.monotonicMs() });
         settledCount += 1;
         break;
       }
@@ -156,6 +167,8 @@ function createMemory() {
         const known = generations.get(record.clusterId) ?? -1;
         generations.delete(record.clusterId);
         generations.set(record.clusterId, Math.max(known, record.generation));
+        const [longestAgo] = generations.keys();
+        if (generations.size > GENERATIONS_MAX && longestAgo !== undefined) generations.delete(longestAgo);
         break;
       }
       case 'join':
@@ -163,25 +176,27 @@ function createMemory() {
         break;
     }
   };
-  const forgetOld = (before: EpochMs): void => {
+  const oldOnes = (isOld: (entry: Settled) => boolean): Set<CommandId> => {
+    let tooMany = settledCount - SETTLED_MAX;
+    const old = new Set<CommandId>();
     for (const [commandId, entry] of entries) {
-      if (entry.state === 'settled' && (entry.at < before || settledCount > SETTLED_MAX)) remove(commandId);
+      if (entry.state !== 'settled' || (tooMany <= 0 && !isOld(entry))) continue;
+      old.add(commandId);
+      tooMany -= 1;
     }
-    for (const clusterId of generations.keys()) {
-      if (generations.size <= GENERATIONS_MAX) break;
-      generations.delete(clusterId);
-    }
+    return old;
   };
   /** The fewest records that say the same. */
-  const records = (): JournalRecord[] => [
+  const recordsWithout = (old: ReadonlySet<CommandId>): JournalRecord[] => [
     { kind: 'join', reservedBelow },
     ...Array.from(generations, ([clusterId, generation]) => ({ kind: 'generation', clusterId, generation }) as const),
-    ...Array.from(entries).flatMap(([commandId, entry]) => recordsOf(commandId, entry)),
+    ...Array.from(entries).flatMap(([commandId, entry]) => (old.has(commandId) ? [] : recordsOf(commandId, entry))),
   ];
   return {
     apply,
-    forgetOld,
-    records,
+    oldOnes,
+    recordsWithout,
+    forget: (old: ReadonlySet<CommandId>) => old.forEach(remove),
     find: (commandId: CommandId) => entries.get(commandId),
     unsettled: () => [...entries.values()].filter((entry) => entry.state === 'accepted'),
     generationOf: (clusterId: ClusterId) => generations.get(clusterId) ?? -1,
@@ -204,7 +219,7 @@ type JournalFile = ReturnType<typeof createFile>;
 type Waiting = { readonly record: JournalRecord; readonly done: (result: Result<null, JournalFailure>) => void };
 
 /** The file's end. Records that come while one write is under way go into the next together: one flush for all. */
-function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: number) {
+function createFile(disk: Disk, memory: Memory, clock: Clock, wholeBytes: number) {
   let length = wholeBytes;
   let lengthAfterCompaction = wholeBytes;
   let ragged = false;
@@ -216,11 +231,14 @@ function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: 
     ragged = !cut.ok;
     return cut;
   };
-  const compact = async (keptMs = SETTLED_COMMAND_KEPT_MS): Promise<Result<null, DiskFailure>> => {
-    memory.forgetOld(now() - keptMs);
-    const bytes = Buffer.concat(memory.records().map(encodeRecord));
+  const isOverAWeekOld = ({ at }: Settled): boolean => at < clock.now() - SETTLED_COMMAND_KEPT_MS;
+  const compact = async (isOld = isOverAWeekOld): Promise<Result<null, DiskFailure>> => {
+    const old = memory.oldOnes(isOld);
+    const bytes = Buffer.concat(memory.recordsWithout(old).map(encodeRecord));
     const replaced = await disk.replace(JOURNAL_FILE, bytes);
     if (replaced.ok) {
+      // Not before: while the file has an outcome, it is what is told.
+      memory.forget(old);
       length = bytes.byteLength;
       ragged = false;
     }
@@ -232,7 +250,8 @@ function createFile(disk: Disk, memory: Memory, now: () => EpochMs, wholeBytes: 
   const makeRoom = async (): Promise<boolean> => {
     const before = length;
     if (!memory.holdsSettled()) return false;
-    return (await compact(KEPT_ON_FULL_DISK_MS)).ok && length < before;
+    const knownBefore = clock.monotonicMs() - KEPT_ON_FULL_DISK_MS;
+    return (await compact(({ knownSinceMs }) => knownSinceMs < knownBefore)).ok && length < before;
   };
   const append = async (bytes: Uint8Array): Promise<Result<null, JournalFailure>> => {
     if (length + bytes.byteLength > JOURNAL_BYTES_MAX) {

@@ -35,7 +35,7 @@ export async function openRelayState(
   if (!vault.ok) return refuse(vault.error.detail, 'restore the state folder from a backup, or pair anew');
   if (identity.value === null || vault.value === null)
     return refuse('this relay is not paired', 'run: slipway-relay pair');
-  const journal = await openJournal(disk, ports.clock.now, { salvage: salvageJournal });
+  const journal = await openJournal(disk, ports.clock, { salvage: salvageJournal });
   if (!journal.ok) {
     const isCorrupt = journal.error.code === 'corrupt';
     const todo = isCorrupt ? 'check the disk, then start with --salvage-journal' : 'check the disk of the state folder';

@@ -73,7 +73,7 @@ test('the storage of a gateway with machines, commands on their way and a lease'
 
 test('the journal of a relay', async () => {
   const disk = testDisk();
-  const opened = await openJournal(disk, () => 1_800_000_000_000);
+  const opened = await openJournal(disk, { now: () => 1_800_000_000_000, monotonicMs: () => 0 });
   if (!opened.ok) throw new Error(opened.error.detail);
   const { journal } = opened.value;
   const [settled, begun, dropped] = [aCommand(), aRelease('w-0'), aRelease('w-1')];

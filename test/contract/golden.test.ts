@@ -100,7 +100,7 @@ describe.each(VERSIONS)('what %s left', (version) => {
   test('the journal of its relay is whole, and says what was settled, begun and dropped', async () => {
     const disk = testDisk();
     disk.files.set(JOURNAL_FILE, read(version, 'journal.log'));
-    const opened = await openJournal(disk, () => NOW);
+    const opened = await openJournal(disk, { now: () => NOW, monotonicMs: () => 0 });
     if (!opened.ok) throw new Error(opened.error.detail);
     const { journal, damage } = opened.value;
     expect(damage).toBeNull();

@@ -19,7 +19,7 @@ const unused = () => Promise.reject(new Error('this handler is not part of the t
 export async function relay(handlers: Partial<Handlers>, disk = testDisk()) {
   const ports = testPorts();
   const { log, lines } = testLog();
-  const opened = await openJournal(disk, ports.clock.now);
+  const opened = await openJournal(disk, ports.clock);
   if (!opened.ok) throw new Error(opened.error.detail);
   const { journal } = opened.value;
   const outbox = createOutbox(ports, log);

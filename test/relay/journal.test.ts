@@ -1,10 +1,12 @@
 import { crc32 } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { JOURNAL_FILE, type Journal, openJournal } from '../../relay/journal.ts';
+import type { Clock } from '../../relay/ports.ts';
 import type { CommandOutcome } from '../../shared/command.ts';
 import { SETTLED_COMMAND_KEPT_MS } from '../../shared/limits.ts';
+import { err, ok } from '../../shared/result.ts';
 import { CLUSTER, identityCommand } from './commands.ts';
-import { type TestDisk, testDisk } from './memory-ports.ts';
+import { type TestDisk, testDisk, testPorts } from './memory-ports.ts';
 
 const OUTCOME: CommandOutcome = { ok: false, error: { code: 'NO_QUORUM', detail: 'x' } };
 const LATER = lineOf({ kind: 'later', more: true });
@@ -16,8 +18,12 @@ function lineOf(record: object): Buffer {
   return Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
 }
 
-async function open(disk: TestDisk, now = 1_000, salvage = false): Promise<Journal> {
-  const opened = await openJournal(disk, () => now, { salvage });
+/** A machine's clocks, which agree until one of them is told otherwise. */
+const clockAt = (now: () => number): Clock => ({ now, monotonicMs: now });
+const EARLY = clockAt(() => 1_000);
+
+async function open(disk: TestDisk, clock = EARLY, salvage = false): Promise<Journal> {
+  const opened = await openJournal(disk, clock, { salvage });
   if (!opened.ok) throw new Error(opened.error.detail);
   return opened.value.journal;
 }
@@ -77,7 +83,7 @@ test('a torn tail is cut off, said, and written over', async () => {
   const whole = disk.files.get(JOURNAL_FILE) ?? new Uint8Array();
   for (const length of [1, 9, 40]) {
     disk.files.set(JOURNAL_FILE, Buffer.concat([whole, whole.slice(0, length)]));
-    const opened = await openJournal(disk, () => 1_000);
+    const opened = await openJournal(disk, EARLY);
     if (!opened.ok) throw new Error('not opened');
     expect(opened.value.damage).toEqual({ kind: 'torn-tail', offsetBytes: whole.length });
     await opened.value.journal.settle(identityCommand().commandId, 'h1', OUTCOME);
@@ -90,10 +96,10 @@ test('[C14] a record of a later release is passed over, at the end or in the mid
   const first = await open(disk);
   await first.accept(identityCommand(), 'h1');
   disk.files.set(JOURNAL_FILE, Buffer.concat([disk.files.get(JOURNAL_FILE) ?? Buffer.alloc(0), LATER]));
-  expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
+  expect(await openJournal(disk, EARLY)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
   const second = await open(disk);
   await second.settle(identityCommand().commandId, 'h1', OUTCOME);
-  expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
+  expect(await openJournal(disk, EARLY)).toMatchObject({ ok: true, value: { damage: null, foreign: 1 } });
   expect((await open(disk)).find(identityCommand().commandId)?.state).toBe('settled');
 });
 
@@ -106,7 +112,7 @@ test('[C14] a record of a later release is whole: what is torn behind it is cut,
   rotten[30] = 0x21;
   const reading = async (...parts: Buffer[]) => {
     disk.files.set(JOURNAL_FILE, Buffer.concat(parts));
-    return openJournal(disk, () => 1_000);
+    return openJournal(disk, EARLY);
   };
   const cut = { kind: 'torn-tail', offsetBytes: known.length + LATER.length };
   expect(await reading(known, LATER, torn)).toMatchObject({ ok: true, value: { damage: cut, foreign: 1 } });
@@ -126,8 +132,8 @@ test('a record that rotted in the middle is refused by line, and given up only w
   const bytes = Buffer.from(disk.files.get(JOURNAL_FILE) ?? []);
   bytes[bytes.indexOf(10) + 30] = 0x21;
   disk.files.set(JOURNAL_FILE, bytes);
-  expect(await openJournal(disk, () => 1_000)).toMatchObject({ ok: false, error: { code: 'corrupt', line: 2 } });
-  const salvaged = await open(disk, 1_000, true);
+  expect(await openJournal(disk, EARLY)).toMatchObject({ ok: false, error: { code: 'corrupt', line: 2 } });
+  const salvaged = await open(disk, EARLY, true);
   expect(salvaged.generationOf(CLUSTER)).toBe(4);
   expect(salvaged.find(identityCommand().commandId)?.state).toBe('settled');
   expect((await open(disk)).generationOf(CLUSTER)).toBe(4);
@@ -160,7 +166,10 @@ test('[C4] on a disk that its own past fills, settled outcomes go and work goes 
     replace: async (name, bytes) => (sizeOf() + bytes.length > 2 * roomBytes ? full : disk.replace(name, bytes)),
   };
   let now = 1_000;
-  const opened = await openJournal(small, () => now);
+  const opened = await openJournal(
+    small,
+    clockAt(() => now),
+  );
   if (!opened.ok) throw new Error('not opened');
   const { journal } = opened.value;
   await journal.accept(identityCommand({ attempt: 999 }), 'waiting');
@@ -170,6 +179,45 @@ test('[C4] on a disk that its own past fills, settled outcomes go and work goes 
     expect(await journal.settle(identityCommand({ attempt }).commandId, 'h', long)).toMatchObject({ ok: true });
   }
   expect((await open(disk)).unsettled().map(({ bodyHash }) => bodyHash)).toEqual(['waiting']);
+});
+
+test('[C4] a disk that is full and gives no room makes nothing forgotten: what the file has is told', async () => {
+  const disk = testDisk();
+  let now = 1_000;
+  const journal = await open(
+    disk,
+    clockAt(() => now),
+  );
+  const { commandId } = identityCommand();
+  await journal.settle(commandId, 'h', OUTCOME);
+  now += 3_600_000;
+  disk.fail = FULL;
+  expect(await journal.accept(identityCommand({ attempt: 2 }), 'h')).toMatchObject({ ok: false });
+  expect(journal.find(commandId)).toMatchObject({ state: 'settled', outcome: OUTCOME });
+});
+
+test('[C4] a wall clock that jumps makes no outcome old on a full disk', async () => {
+  const disk = testDisk();
+  const { clock, setClock, advance } = testPorts();
+  const fullOnce: TestDisk = {
+    ...disk,
+    append: async (name, bytes) => {
+      const failing = disk.fail;
+      disk.fail = null;
+      return failing === null ? disk.append(name, bytes) : err(failing.failure);
+    },
+  };
+  const journal = await open(fullOnce, clock);
+  const { commandId } = identityCommand();
+  await journal.settle(commandId, 'h', OUTCOME);
+  setClock(24 * 3_600_000);
+  disk.fail = FULL;
+  await journal.accept(identityCommand({ attempt: 2 }), 'h');
+  expect(journal.find(commandId)).toMatchObject({ state: 'settled' });
+  await advance(3_600_000);
+  disk.fail = FULL;
+  expect(await journal.accept(identityCommand({ attempt: 3 }), 'h')).toEqual(ok(null));
+  expect(journal.find(commandId)).toBeUndefined();
 });
 
 test('records that come together share one flush', async () => {
@@ -184,7 +232,10 @@ test('records that come together share one flush', async () => {
 test('settled commands are forgotten after a week, and the file stays bounded', async () => {
   const disk = testDisk();
   let now = 1_000;
-  const opened = await openJournal(disk, () => now);
+  const opened = await openJournal(
+    disk,
+    clockAt(() => now),
+  );
   if (!opened.ok) throw new Error('not opened');
   const { journal } = opened.value;
   const long: CommandOutcome = { ok: false, error: { code: 'NO_QUORUM', detail: 'x'.repeat(2_000) } };

@@ -89,13 +89,12 @@ export async function openHost(
 
 /** As the operator does: a damaged journal is salvaged, a full disk waited for. */
 async function openOwnJournal(node: RelayNode, process: RelayProcess, disk: Disk): Promise<Journal | null> {
-  const { site } = node.parts;
-  const now = () => Math.max(0, site.timeline.now + process.skewMs);
-  const opened = await openJournal(disk, now, { salvage: false });
+  const { clock } = process.ports();
+  const opened = await openJournal(disk, clock, { salvage: false });
   if (opened.ok) return opened.value.journal;
   if (opened.error.code !== 'corrupt') return null;
-  if (!node.wasDamaged) site.violate('I8', `${node.name} finds its journal damaged, and no disk has rotted`);
-  const salvaged = await openJournal(disk, now, { salvage: true });
+  if (!node.wasDamaged) node.parts.site.violate('I8', `${node.name} finds its journal damaged, and no disk has rotted`);
+  const salvaged = await openJournal(disk, clock, { salvage: true });
   return salvaged.ok ? salvaged.value.journal : null;
 }
 

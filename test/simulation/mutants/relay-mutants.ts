@@ -86,6 +86,24 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     patches: [{ file: DISPATCH, from: '  while (isJournalled) {', to: '  while (isJournalled && isDraining()) {' }],
   },
   {
+    name: 'forgets-without-room',
+    bug: 'an outcome is forgotten for the sake of room that the full disk does not give',
+    hints: [121130979],
+    patches: [
+      {
+        file: JOURNAL,
+        from: '    const replaced = await disk.replace(JOURNAL_FILE, bytes);',
+        to: '    memory.forget(old);\n    const replaced = await disk.replace(JOURNAL_FILE, bytes);',
+      },
+      // With the bug of before, by which the age was told by a clock that jumps.
+      {
+        file: JOURNAL,
+        from: '(({ knownSinceMs }) => knownSinceMs < knownBefore)',
+        to: '(({ at }) => at < clock.now() - KEPT_ON_FULL_DISK_MS)',
+      },
+    ],
+  },
+  {
     name: 'settled-is-run-again',
     bug: 'a repeat of a settled command is run instead of answered',
     patches: [
