@@ -220,8 +220,12 @@ type Waiting = { readonly record: JournalRecord; readonly done: (result: Result<
 
 /** The file's end. Records that come while one write is under way go into the next together: one flush for all. */
 function createFile(disk: Disk, memory: Memory, clock: Clock, wholeBytes: number) {
+  const isOverAWeekOld = ({ at }: Settled): boolean => at < clock.now() - SETTLED_COMMAND_KEPT_MS;
+  const bytesWithout = (old: ReadonlySet<CommandId>) => Buffer.concat(memory.recordsWithout(old).map(encodeRecord));
+  const twice = (bytes: number): number => Math.max(COMPACT_BYTES_MIN, 2 * bytes);
   let length = wholeBytes;
-  let lengthAfterCompaction = wholeBytes;
+  // By what is needed, not by what a former process left: else a relay that starts often never makes its file smaller.
+  let compactAbove = twice(bytesWithout(memory.oldOnes(isOverAWeekOld)).byteLength);
   let ragged = false;
   let waiting: Waiting[] = [];
   let writing = false;
@@ -231,10 +235,9 @@ function createFile(disk: Disk, memory: Memory, clock: Clock, wholeBytes: number
     ragged = !cut.ok;
     return cut;
   };
-  const isOverAWeekOld = ({ at }: Settled): boolean => at < clock.now() - SETTLED_COMMAND_KEPT_MS;
   const compact = async (isOld = isOverAWeekOld): Promise<Result<null, DiskFailure>> => {
     const old = memory.oldOnes(isOld);
-    const bytes = Buffer.concat(memory.recordsWithout(old).map(encodeRecord));
+    const bytes = bytesWithout(old);
     const replaced = await disk.replace(JOURNAL_FILE, bytes);
     if (replaced.ok) {
       // Not before: while the file has an outcome, it is what is told.
@@ -242,8 +245,8 @@ function createFile(disk: Disk, memory: Memory, clock: Clock, wholeBytes: number
       length = bytes.byteLength;
       ragged = false;
     }
-    // Also after a failure: the next try comes when the file has doubled again.
-    lengthAfterCompaction = length;
+    // A disk that had no room for the copy may have it soon: the longer the file, the less likely.
+    compactAbove = replaced.ok ? twice(length) : length + COMPACT_BYTES_MIN;
     return replaced;
   };
   /** Old outcomes only save work: a command that comes again looks before it acts (C4). On a full disk they go. */
@@ -281,7 +284,7 @@ function createFile(disk: Disk, memory: Memory, clock: Clock, wholeBytes: number
       const result = await append(Buffer.concat(batch.map(({ record }) => encodeRecord(record))));
       if (result.ok) for (const { record } of batch) memory.apply(record);
       for (const { done } of batch) done(result);
-      if (length > Math.max(COMPACT_BYTES_MIN, 2 * lengthAfterCompaction)) await compact();
+      if (length > compactAbove) await compact();
     }
     writing = false;
   };

@@ -229,6 +229,32 @@ test('records that come together share one flush', async () => {
   expect(journal.unsettled()).toHaveLength(100);
 });
 
+/** About 1.2 MB of records that nobody needs any more. */
+async function writeDeadWeight(journal: Journal): Promise<void> {
+  const { commandId } = identityCommand();
+  await Promise.all(Array.from({ length: 600 }, () => journal.intend(commandId, 'x'.repeat(2_000))));
+}
+const MIB = 1_048_576;
+
+test('the file stays bounded however often the relay starts', async () => {
+  const disk = testDisk();
+  for (let start = 0; start < 12; start += 1) await writeDeadWeight(await open(disk));
+  expect(disk.files.get(JOURNAL_FILE)?.length).toBeLessThan(6 * MIB);
+});
+
+test('a rewrite for which there was no room is tried again before the file has doubled', async () => {
+  const disk = testDisk();
+  let refusals = 2;
+  const tight: TestDisk = {
+    ...disk,
+    replace: async (name, bytes) => (refusals-- > 0 ? err(FULL.failure) : disk.replace(name, bytes)),
+  };
+  const journal = await open(tight);
+  for (let megabytes = 0; megabytes < 13.5; megabytes += 1.2) await writeDeadWeight(journal);
+  expect(refusals).toBeLessThan(0);
+  expect(disk.files.get(JOURNAL_FILE)?.length).toBeLessThan(3 * MIB);
+});
+
 test('settled commands are forgotten after a week, and the file stays bounded', async () => {
   const disk = testDisk();
   let now = 1_000;
