@@ -16,6 +16,8 @@ export class RelayDisk {
   readonly files = new Map<string, Uint8Array>();
   readonly #site: Site;
   isFull = false;
+  /** The last of each file that was written to, and the memory it may still grow into: what was read of it stays as it was. */
+  readonly #grown = new Map<string, { readonly whole: Uint8Array; readonly room: Uint8Array }>();
   /** The append under way, for the power cut. */
   #inFlight: { readonly name: string; readonly bytes: Uint8Array } | null = null;
   /** Called once, in the middle of the next write. */
@@ -92,7 +94,18 @@ export class RelayDisk {
   }
 
   #grow(name: string, bytes: Uint8Array): void {
-    const before = this.files.get(name);
-    this.files.set(name, before === undefined ? Uint8Array.from(bytes) : Buffer.concat([before, bytes]));
+    const before = this.files.get(name) ?? new Uint8Array();
+    const length = before.byteLength + bytes.byteLength;
+    const grown = this.#grown.get(name);
+    let room = grown?.whole === before ? grown.room : before;
+    if (room.byteLength < length) {
+      // A journal of a month is copied now and then, and not with each record.
+      room = new Uint8Array(2 * length);
+      room.set(before);
+    }
+    room.set(bytes, before.byteLength);
+    const whole = room.subarray(0, length);
+    this.files.set(name, whole);
+    this.#grown.set(name, { whole, room });
   }
 }

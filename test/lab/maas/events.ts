@@ -69,7 +69,9 @@ export function queryEvents(region: Region, caller: User, fields: Fields): Outco
     if (LEVELS[event.level] < LEVELS[level]) return false;
     return (ids.size === 0 || ids.has(event.machine)) && (hostnames.size === 0 || hostnames.has(machine.hostname));
   };
-  const found = region.events.filter(wanted);
+  // Ids rise: what a poll asks for is the end of a log that may be long.
+  const from = region.events.findLastIndex(({ id }) => id <= after) + 1;
+  const found = region.events.slice(from).filter(wanted);
   // With `after` the page starts right after that event, else at the newest.
   const page = (lastOf(fields, 'after') === undefined ? found.slice(-limit) : found.slice(0, limit)).reverse();
   return ok({ events: page, afterId: page[0]?.id ?? after, beforeId: page.at(-1)?.id ?? after });
