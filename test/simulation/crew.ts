@@ -3,10 +3,10 @@ import { Worker } from 'node:worker_threads';
 import type { Job, JobAnswer } from './job.ts';
 
 /**
- * Of one thread. Processes that are killed in a life never end what they wait for, and Node keeps every composite AbortSignal that
- * somebody listens to: some 0.3 MB a life stay until the thread ends.
+ * Lives of one thread. Processes that are killed in a life never end what they wait for, and Node keeps every composite AbortSignal
+ * that somebody listens to: some 0.3 MB a life stay until the thread ends.
  */
-const JOBS_MAX = 1_000;
+const LIVES_MAX = 1_000;
 /** Jobs under way in one thread: so that none waits for the other side. */
 const AHEAD = 2;
 /** A life makes much that is soon forgotten. With Node's own 16 MB an eighth of the time goes into looking through it. */
@@ -19,10 +19,12 @@ export function runJobs(
   mutant: string | null,
   onAnswer: (answer: JobAnswer) => 'stop' | 'go on',
 ): Promise<void> {
-  return runIn({ file: new URL('./seed-worker.ts', import.meta.url), data: { mutant } }, jobs, threads, onAnswer);
+  const worker = { file: new URL('./seed-worker.ts', import.meta.url), data: { mutant }, jobsMax: LIVES_MAX };
+  return runIn(worker, jobs, threads, onAnswer);
 }
 
-type WorkerSource = { readonly file: URL; readonly data: unknown };
+/** `jobsMax`: of one thread; then another takes its place, which begins with an empty memory. */
+type WorkerSource = { readonly file: URL; readonly data: unknown; readonly jobsMax: number };
 
 /**
  * Runs all of `jobs` in threads of `worker`, which answers each message with one. `onAnswer` may answer 'stop': then no further
@@ -58,7 +60,7 @@ function runThread<J, A>(worker: WorkerSource, next: () => J | null, answered: (
     });
     let [given, under, isOver] = [0, 0, false];
     const give = (): void => {
-      for (; under < AHEAD && given < JOBS_MAX && !isOver; under += 1) {
+      for (; under < AHEAD && given < worker.jobsMax && !isOver; under += 1) {
         const job = next();
         isOver = job === null;
         if (job === null) break;

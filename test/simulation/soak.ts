@@ -8,6 +8,7 @@ import { runIn } from './crew.ts';
 import { Invariants } from './invariants.ts';
 import { MaasAudit } from './maas-audit.ts';
 import { Nemesis } from './nemesis.ts';
+import { progressOf } from './progress.ts';
 import type { SeedResult } from './run-seed.ts';
 import { type ClusterWish, type Scenario, scenarioOf } from './scenario.ts';
 import { isTerminal, makeWishes } from './wishes.ts';
@@ -32,6 +33,9 @@ const DAY_MS = 86_400_000;
 const BETWEEN_MS = 6 * 3_600_000;
 const LIVES_MS = 3 * 3_600_000;
 
+/** Of one thread: a month leaves as much in its memory as some hundred lives do (crew.ts). */
+const MONTHS_MAX = 10;
+
 /** What a quiet site may use at most, whatever its age. */
 const BOUNDS: Readonly<Record<string, number>> = {
   // COMPACT_BYTES_MIN of relay/journal.ts, twice.
@@ -52,7 +56,10 @@ export async function runSoak({ days, seeds, start, threads }: SoakOptions): Pro
   const worst: Record<string, number> = {};
   const startedAt = performance.now();
   const jobs = Array.from({ length: seeds }, (_, index): MonthJob => ({ seed: start + index, days }));
-  await runIn({ file: new URL('./soak-worker.ts', import.meta.url), data: null }, jobs, threads, (month: Month) => {
+  const progress = progressOf(jobs.length, console.error, () => performance.now());
+  const worker = { file: new URL('./soak-worker.ts', import.meta.url), data: null, jobsMax: MONTHS_MAX };
+  await runIn(worker, jobs, threads, (month: Month) => {
+    progress(month);
     events += month.events;
     for (const [name, size] of Object.entries(month.worst)) worst[name] = Math.max(worst[name] ?? 0, size);
     for (const violation of month.violations) console.log(`soak of seed ${month.seed}: ${violation}`);
