@@ -9,7 +9,7 @@ import { isOurs } from '../maas/claims.ts';
 import type { MaasClient } from '../maas/client.ts';
 import { allocateById, listMachines } from '../maas/machines.ts';
 import { annotate, giveBack, isGivenBack } from './claimed-machine.ts';
-import type { CommandContext, HandlerFailure, ResultOf } from './handler.ts';
+import { type CommandContext, type HandlerFailure, lookAgain, type ResultOf } from './handler.ts';
 import { mayPass, pause, persevere, stillUnknown } from './persevere.ts';
 
 /** Tries of one candidate: the first, and two after looks that found nothing. */
@@ -71,13 +71,14 @@ async function keepOne(
 ): Promise<Result<MachineFacts, HandlerFailure>> {
   const kept = found.find((machine) => machine.claim === claim) ?? found[0];
   if (kept === undefined) throw new Error('nothing to keep');
-  for (const other of found) {
-    if (other.systemId === kept.systemId) continue;
+  const others = found.filter(({ systemId }) => systemId !== kept.systemId);
+  for (const other of others) {
     context.log.warn('second-machine-under-claim', { systemId: other.systemId, kept: kept.systemId });
     const back = await giveBack(context, maas, other, { claim, erase: 'none' });
     if (!back.ok) return back;
   }
-  return ok(kept);
+  // Giving back takes its time: what was seen of the one that stays is worth nothing by now.
+  return others.length === 0 ? ok(kept) : err(lookAgain);
 }
 
 async function take(

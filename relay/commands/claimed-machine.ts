@@ -35,7 +35,10 @@ export async function lookAt(
   return found.ok ? ok(found.value[0]?.machine ?? null) : found;
 }
 
-/** Makes sure of the annotation, until the deadline. NOT_OURS when the machine carries another claim or nobody holds it. */
+/**
+ * Makes sure of the annotation, until the deadline. NOT_OURS when the machine carries another claim or nobody holds it.
+ * @param machine as it was seen a moment ago: the first call rests on it, each after that on a look of its own
+ */
 export async function annotate(
   context: CommandContext,
   maas: MaasClient,
@@ -44,16 +47,25 @@ export async function annotate(
 ): Promise<Result<MachineFacts, HandlerFailure>> {
   if (machine.claim === claim) return ok(machine);
   const { scope } = context.command;
-  const annotated = await persevere(context, async () => {
-    const may = await context.beforeChange(`annotate ${machine.systemId}`);
+  const { systemId } = machine;
+  let seen: MachineFacts | null = machine;
+  const annotated = await persevere<MachineFacts>(context, async () => {
+    // A call without an answer takes half a minute, in which a person may give it back and another claim get it.
+    const looked = seen === null ? await lookAt(maas, systemId, claim) : ok(seen);
+    seen = null;
+    if (!looked.ok) return looked;
+    if (looked.value === null)
+      return err({ code: 'NOT_OURS', detail: `machine ${systemId} is not under the claim ${claim} any more` });
+    if (looked.value.claim === claim) return ok(looked.value);
+    const may = await context.beforeChange(`annotate ${systemId}`);
     if (!may.ok) return may;
     context.ports.reach('before-annotate');
-    return ensureAnnotated(maas, machine, { claim, scope });
+    return ensureAnnotated(maas, looked.value, { claim, scope });
   });
   context.ports.reach('after-annotate');
   if (annotated.ok) return annotated;
   if (annotated.error.code === 'MAAS_CONFLICT') return err({ code: 'NOT_OURS', detail: annotated.error.detail });
-  return err(stillUnknown(`machine ${machine.systemId} is not yet marked as ours`, annotated.error));
+  return err(stillUnknown(`machine ${systemId} is not yet marked as ours`, annotated.error));
 }
 
 export type GivenBack = { readonly systemId: SystemId; readonly status: MachineStatus };

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ensureAddress, ensureAddressReleased } from '../../relay/commands/addresses.ts';
 import type { Handler } from '../../relay/commands/handler.ts';
 import { createMachineHandlers } from '../../relay/commands/machines.ts';
-import { allocateById, deploy, setAnnotations } from '../../relay/maas/machines.ts';
+import { allocateById, deploy, release, setAnnotations } from '../../relay/maas/machines.ts';
 import type { MaasTransport } from '../../relay/maas/transport.ts';
 import { createUndiciTransport, type UndiciTransport } from '../../relay/maas/undici-transport.ts';
 import { claimOf } from '../../shared/claim.ts';
@@ -35,8 +35,8 @@ const handlers = createMachineHandlers({
 let lab: Lab;
 let booted: Map<string, Uint8Array>;
 let network: UndiciTransport;
-/** What happens to the calls of one operation: its answers are lost, or it is never sent, so many times. */
-let trouble: { op: string; kind: 'lost' | 'never-sent'; times: number; before?: () => Promise<unknown> } | null;
+/** What happens to calls of one operation, so many times: the answer is lost, it may have been sent and was not, it is never sent. */
+let trouble: { op: string; kind: 'lost' | 'cut' | 'never-sent'; times: number; before?: () => Promise<unknown> } | null;
 
 beforeEach(async () => {
   trouble = null;
@@ -62,7 +62,7 @@ const troubled: MaasTransport = async (request) => {
   now.times -= 1;
   if (now.kind === 'never-sent') return err({ code: 'NEVER_SENT', detail: 'refused' });
   await now.before?.();
-  await network.send(request);
+  if (now.kind === 'lost') await network.send(request);
   return err({ code: 'MAYBE_SENT', detail: 'cut' });
 };
 const clientBy = (transport: MaasTransport) => clientOver({ endpoint: lab.url, apiKey: lab.userKey, transport });
@@ -132,15 +132,8 @@ test('[C8] after a lost answer it finds the machine by its claim and takes no se
 });
 
 test('[C8] when the lost call came to nothing it tries the same candidate before the next', async () => {
-  trouble = { op: 'allocate', kind: 'lost', times: 1 };
-  const command = commandOf(allocateBody(ACCOUNT, [one, two]));
-  const never: MaasTransport = async (request) => {
-    if (!request.url.includes('op=allocate') || trouble?.times !== 1) return network.send(request);
-    trouble.times = 0;
-    return err({ code: 'MAYBE_SENT', detail: 'cut' });
-  };
-  const context = handlerContext(command, clientBy(never));
-  const { answer, changes } = await run(handlers['ensure-allocated'], command, context);
+  trouble = { op: 'allocate', kind: 'cut', times: 1 };
+  const { answer, changes } = await allocate([one, two]);
   expect(answer).toMatchObject({ ok: true, value: { machine: { systemId: one } } });
   expect(changes).toEqual([`allocate ${one}`, `allocate ${one}`, `annotate ${one}`]);
 });
@@ -154,6 +147,18 @@ test('[C8] an answer lost while somebody else takes the machine: the next candid
   };
   const { answer } = await allocate([one, two]);
   expect(answer).toMatchObject({ ok: true, value: { machine: { systemId: two, claim: CLAIM } } });
+});
+
+test('[C8] no answer to its mark while a person gives the machine back and another claim gets it: theirs is not touched', async () => {
+  const changeHands = async (): Promise<void> => {
+    await release(clientBy(network.send), { systemId: one });
+    await expect.poll(() => status(one)).toBe('Ready');
+    await allocateById(clientBy(network.send), { systemId: one, claim: OTHER });
+  };
+  trouble = { op: 'set_workload_annotations', kind: 'cut', times: 1, before: changeHands };
+  const { answer, changes } = await allocate([one]);
+  expect(answer).toMatchObject({ ok: false, error: { code: 'NOT_OURS' } });
+  expect(changes).toEqual([`allocate ${one}`, `annotate ${one}`]);
 });
 
 test('[C8] what can not be known by the deadline is MAAS_UNKNOWN_OUTCOME, never a failure', async () => {
@@ -179,9 +184,9 @@ test('a MAAS that was never reached is told as such: nothing happened', async ()
 test('of two machines under one claim the marked one stays and the other goes back', async () => {
   for (const systemId of [one, two]) await allocateById(maas(), { systemId, claim: CLAIM });
   await setAnnotations(maas(), two, { 'slipway.claim': CLAIM });
-  const { answer } = await allocate([one, two]);
-  expect(answer).toMatchObject({ ok: true, value: { machine: { systemId: two } } });
+  expect((await allocate([one, two])).answer).toMatchObject({ ok: false, error: { code: 'LOOK_AGAIN' } });
   expect(status(one)).toBe('Ready');
+  expect((await allocate([one, two])).answer).toMatchObject({ ok: true, value: { machine: { systemId: two } } });
 });
 
 test('a machine that is not what was asked goes back at once', async () => {
