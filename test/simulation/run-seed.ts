@@ -91,8 +91,7 @@ function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly St
     if (timeline.now < lookAt) continue;
     lookAt = timeline.now + LOOK_MS;
     for (const standing of wishes) abortWhenFailed(world, standing);
-    // What was done by hand while no relay looked is known only when one looks again.
-    const isLooking = world.nodes.every(({ process }) => process !== null);
+    const isLooking = somebodyLooks(world);
     const isOver = site.faults.isOver && (world.gateway?.isTerminal() ?? true);
     const isDone = isOver && isLooking && wishes.every((wish) => isTerminal(wish) && isSettled(wish));
     // A row that was not written waits for the sweep, when its object's alarm was lost for good.
@@ -103,6 +102,15 @@ function runUntilQuiet(world: World, invariants: Invariants, wishes: readonly St
     if (timeline.now > Math.max(lastWishAt(world, wishes), site.faults.until, free) + TERMINAL_MS + OWN_DELAY_MS)
       return;
   }
+}
+
+/**
+ * What was done by hand while no relay looked is known only when one looks again. At rest the edge asks nothing, so a leader that
+ * died in silence is taken for one that looks until TCP has given it up.
+ */
+function somebodyLooks({ nodes, edge }: World): boolean {
+  const isMistaken = [...edge.links].some((link) => link.isEdgeOpen && link.wasGivenUp);
+  return !isMistaken && nodes.every(({ process }) => process !== null);
 }
 
 /** Nothing is on its way back any more, or it will never be. */

@@ -190,6 +190,18 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'marks-by-an-old-look',
+    bug: 'a machine is marked once more on what was seen before a call without an answer',
+    hints: [74_317],
+    patches: [
+      {
+        file: CLAIMED,
+        from: '    seen = null;\n',
+        to: '',
+      },
+    ],
+  },
+  {
     name: 'etcd-asked-once',
     bug: 'a machine that was no member when etcd was asked is given back though it has joined since (CP5)',
     hints: [20_877],
