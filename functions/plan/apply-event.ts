@@ -150,6 +150,7 @@ function firstState(event: Extract<ClusterEvent, { kind: 'spec-accepted' }>): Cl
     shortage: null,
     filledAt: null,
     machines: [],
+    departed: [],
     slots: {},
     quarantine: {},
     nodes: {},

@@ -5,6 +5,7 @@ import { assertNever } from '../../shared/result.ts';
 import { type ClusterState, type Leaving, type MachineRecord, subjectOf, withMachine } from './cluster-state.ts';
 import { type CommandName, commandNameOf, pendingKey } from './command-name.ts';
 import { versionTold } from './gateway-rollout.ts';
+import { withoutStrays } from './plan-strays.ts';
 
 /** Null when nobody waits for it. */
 export function applyOutcome(
@@ -72,8 +73,10 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
     case 'ensure-applied':
       return { ...state, layersApplied: [...state.layersApplied, name.subject] };
     case 'ensure-node-removed':
+      if (name.subject === 'cluster') return withoutStrays(state, value.verb);
       return onMachine((record) => leavingWith(record, { nodeRemoved: true }));
     case 'ensure-member-removed':
+      if (name.subject === 'cluster') return withoutStrays(state, value.verb);
       return onMachine((record) => leavingWith(record, { memberRemoved: true }));
     case 'ensure-kubernetes-version':
       return versionTold(state, value.version, at);

@@ -204,6 +204,8 @@ export const ClusterState = z.strictObject({
   /** When all slots had a machine for the first time: from then on slots are filled one by one. */
   filledAt: Moment,
   machines: z.array(MachineRecord),
+  /** Hostnames of machines that were told to join and are forgotten, the newest last: they may join yet ([CP13]). */
+  departed: z.array(z.string()).default([]),
   slots: z.record(z.string(), SlotMemory),
   quarantine: z.record(z.string(), z.strictObject({ until: EpochMs, times: z.int(), reason: z.string() })),
   nodes: z.record(z.string(), NodeState),

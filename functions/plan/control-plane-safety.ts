@@ -66,10 +66,10 @@ export function wasMember(state: ClusterState, machine: MachineRecord): boolean 
   return machine.role === 'control-plane' && machine.document !== null && state.api?.firstReadyAt != null;
 }
 
-/** Addresses of the other members: one of them is asked to remove a dead one. */
-export function peersOf(state: ClusterState, machine: MachineRecord): string[] {
+/** Addresses of the members beside `machine`: one of them is asked to remove a dead one. */
+export function peersOf(state: ClusterState, machine: MachineRecord | null): string[] {
   return membersOf(state)
-    .filter((other) => other.claim !== machine.claim)
+    .filter((other) => other.claim !== machine?.claim)
     .flatMap((other) => nodeOf(state, other)?.internalIp ?? other.enrolled?.address ?? [])
     .slice(0, 7);
 }

@@ -62,7 +62,10 @@ export function sendAway(
   draft.state = { ...withMachine(draft.state, { ...record, leaving }), troubles: Object.fromEntries(troubles) };
 }
 
-/** Forgets a claim that is settled for good. */
+/** kubeadm's token lives a quarter of an hour ([CP12]), in which far fewer come and go. */
+const DEPARTED_MAX = 32;
+
+/** Forgets a claim that is settled for good; not the name of its machine, which may do yet what it was told. */
 export function forget(draft: Draft, machine: MachineRecord): void {
   const subject = `${subjectOf(machine)}/`;
   withdrawAbout(draft, subject);
@@ -71,10 +74,12 @@ export function forget(draft: Draft, machine: MachineRecord): void {
   const { state } = draft;
   const machines = state.machines.filter((candidate) => candidate.claim !== machine.claim);
   const sameName = machines.some((other) => other.held?.hostname === machine.held?.hostname);
+  const mayJoin = machine.document === null || machine.held === null ? [] : [machine.held.hostname];
   const nodes = Object.entries(state.nodes).filter(([name]) => sameName || name !== machine.held?.hostname);
   draft.state = {
     ...state,
     machines,
+    departed: [...state.departed.filter((name) => !mayJoin.includes(name)), ...mayJoin].slice(-DEPARTED_MAX),
     nodes: Object.fromEntries(nodes),
     attempts: without(state.attempts),
     troubles: without(state.troubles),

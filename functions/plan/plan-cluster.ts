@@ -20,6 +20,7 @@ import { settleProvisioned } from './plan-provisioned.ts';
 import { waitInLine } from './plan-queue.ts';
 import { replaceFailed } from './plan-replacement.ts';
 import { planRollout } from './plan-rollout.ts';
+import { removeStrays } from './plan-strays.ts';
 import { planTeardown } from './plan-teardown.ts';
 import { planWatch } from './plan-watch.ts';
 import { planWorkers } from './plan-workers.ts';
@@ -51,6 +52,7 @@ function planInOrder(draft: Draft): void {
   const profile = resolveProfile(state.profile, state.spec.parameters);
   if (!profile.ok) return refuseProfile(draft, profile.error.detail);
   planLeaving(draft);
+  removeStrays(draft);
   replaceFailed(draft);
   dropLostClaims(draft);
   dropTakenAddress(draft);

@@ -239,4 +239,16 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'strays-stay',
+    bug: 'a machine that joins after it was given up stays in etcd, where no member can be added any more (CP13)',
+    hints: [2_000_055_304],
+    patches: [
+      {
+        file: 'functions/plan/plan-cluster.ts',
+        from: '  removeStrays(draft);\n',
+        to: '',
+      },
+    ],
+  },
 ];
