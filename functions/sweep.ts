@@ -1,7 +1,7 @@
 // The cron sweep, every 5 minutes: finds what a lost alarm or a request that died has left behind. Each part is bounded, may be
 // repeated, and does not keep the others from their turn.
 import { DELETED_CLUSTER_KEPT_MS } from '../shared/limits.ts';
-import { now } from './clock.ts';
+import { now, OVERDUE_MS } from './clock.ts';
 import { clusterOf, type Env, gatewayOf } from './env.ts';
 import { log, messageOf } from './log.ts';
 import { finishCreation } from './make-cluster.ts';
@@ -21,8 +21,6 @@ const ACCOUNTS_MAX = 20;
 const CALLS_MAX = 5;
 /** A request that makes a cluster is given this long to finish it itself. */
 const CREATION_GRACE_MS = 60_000;
-/** An alarm may be late by seconds; a poke of what is about to wake would be for nothing. */
-const OVERDUE_MS = 60_000;
 
 /** Who asks for a deletion whose asker is not known any more. */
 const SWEEPER = 'sweep';

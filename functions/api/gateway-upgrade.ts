@@ -2,9 +2,10 @@ import { GatewayView } from '../../shared/gateway-view.ts';
 import { apiFailure } from '../../shared/problem.ts';
 import { UpgradeRequest } from '../../shared/release.ts';
 import { err, ok } from '../../shared/result.ts';
+import { now } from '../clock.ts';
 import { gatewayOf } from '../env.ts';
 import { findGateway } from '../store/gateways.ts';
-import { findRelease, newestRelease } from '../store/releases.ts';
+import { expectUpgrade, findRelease, newestRelease } from '../store/releases.ts';
 import { askObject, callObject } from './call-object.ts';
 import { OneGateway } from './gateways.ts';
 import { PROJECT_ADMINS, READERS } from './roles.ts';
@@ -38,6 +39,7 @@ export const upgradeGateway = defineRoute(
     if (found === null) return err(apiFailure('RELEASE_UNKNOWN'));
     const { release, publishedAt } = found;
     const asked = { published: { release, publishedAt }, window, actor: principal.keyName };
+    await expectUpgrade(catalogue, row.scope, row.id, window?.startsAt ?? now());
     const begun = await askObject(() => gatewayOf(env, row.scope, row.id).requestUpgrade(asked));
     return begun.ok ? ok({ status: 202, body: begun.value }) : begun;
   },

@@ -171,10 +171,11 @@ export class GatewayLogic implements GatewayRpc {
     if (this.#standing() !== null) this.#intake.leave(cluster);
   }
 
-  async releasePublished(published: PublishedRelease): Promise<void> {
-    if (this.#standing() === null) return;
+  async releasePublished(published: PublishedRelease): Promise<EpochMs | null> {
+    if (this.#standing() === null) return null;
     this.#upgrade.told(published);
     this.#arm();
+    return this.#upgrade.nextAt();
   }
 
   async requestUpgrade(asked: UpgradeAsked): Promise<Result<GatewayView, ApiFailure>> {
@@ -202,9 +203,8 @@ export class GatewayLogic implements GatewayRpc {
 
   /** Null: there is a gateway, and it takes sockets. */
   refusesSockets(): 'unknown' | 'removed' | null {
-    const gateway = this.#storage.gateway();
-    if (gateway === null) return 'unknown';
-    return gateway.removedAt === null ? null : 'removed';
+    if (this.#standing() !== null) return null;
+    return this.#storage.gateway() === null ? 'unknown' : 'removed';
   }
 
   opened(socket: TunnelSocket, origin: string): void {

@@ -146,8 +146,8 @@ export type GatewayRpc = {
   link(cluster: ClusterId, believed: boolean, queued?: boolean): Promise<boolean>;
   /** The cluster needs its place in line no more. */
   leaveQueue(cluster: ClusterId): Promise<void>;
-  /** A release was published; an older one than it knows changes nothing. */
-  releasePublished(published: PublishedRelease): Promise<void>;
+  /** A release was published; an older one than it knows changes nothing. @returns when its upgrade goes on; null without one */
+  releasePublished(published: PublishedRelease): Promise<EpochMs | null>;
   /**
    * Begins the upgrade, or schedules it. The same again is simply answered. `UPGRADE_UNDER_WAY`, `UPGRADE_NOT_NEWER`,
    * `WINDOW_INVALID`, `GATEWAY_NOT_RUNNING`, and `NOT_FOUND` while it is being deleted.

@@ -1,5 +1,5 @@
 // Releases as they were published, and which gateways were told of the newest. They are the deployment's: no scope.
-import { and, desc, eq, isNull, lt } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import { z } from 'zod';
 import { EpochMs, GatewayId, type Scope } from '../../shared/ids.ts';
 import { type ReleaseVersion, SignedRelease } from '../../shared/release.ts';
@@ -52,26 +52,51 @@ export async function listReleases(db: Catalogue, page: PageWanted): Promise<Rel
   return rows.map(rowOf);
 }
 
-/** Gateways whose objects do not know this release yet, the oldest first. */
+/** `upgradeDueAt`: as it was found; null when no upgrade is known of. */
+export type GatewayToTell = { readonly scope: Scope; readonly id: GatewayId; readonly upgradeDueAt: EpochMs | null };
+
+/** Gateways whose objects do not know this release yet, or whose upgrade should have gone on before `overdue`; the oldest first. */
 export async function gatewaysToTell(
   db: Catalogue,
   rank: number,
+  overdue: EpochMs,
   limit: number,
-): Promise<{ scope: Scope; id: GatewayId }[]> {
+): Promise<GatewayToTell[]> {
   const rows = await db
     .select()
     .from(gateways)
-    .where(and(lt(gateways.releaseTold, rank), isNull(gateways.deletedAt)))
+    .where(and(or(lt(gateways.releaseTold, rank), lt(gateways.upgradeDueAt, overdue)), isNull(gateways.deletedAt)))
     .orderBy(gateways.createdAt, gateways.id)
     .limit(limit);
-  return rows.map((row) => ({ scope: scopeOfRow(row), id: GatewayId.parse(row.id) }));
+  return rows.map((row) => ({
+    scope: scopeOfRow(row),
+    id: GatewayId.parse(row.id),
+    upgradeDueAt: EpochMs.nullable().parse(row.upgradeDueAt),
+  }));
 }
 
-export async function gatewayTold(db: Catalogue, scope: Scope, id: GatewayId, rank: number): Promise<void> {
+/** @param dueAt when it says that its upgrade goes on. An upgrade that was asked for since it was found keeps its own moment. */
+export async function gatewayTold(
+  db: Catalogue,
+  { scope, id, upgradeDueAt }: GatewayToTell,
+  rank: number,
+  dueAt: EpochMs | null,
+): Promise<void> {
   await db
     .update(gateways)
-    .set({ releaseTold: rank })
-    .where(and(ownedBy(gateways, scope), eq(gateways.id, id), lt(gateways.releaseTold, rank)));
+    .set({
+      releaseTold: sql`max(release_told, ${rank})`,
+      upgradeDueAt: sql`case when upgrade_due_at is ${upgradeDueAt} then ${dueAt} else upgrade_due_at end`,
+    })
+    .where(and(ownedBy(gateways, scope), eq(gateways.id, id)));
+}
+
+/** Called before the gateway is asked for an upgrade: from `at` on the sweep sees to it that its object is awake. May be repeated. */
+export async function expectUpgrade(db: Catalogue, scope: Scope, id: GatewayId, at: EpochMs): Promise<void> {
+  await db
+    .update(gateways)
+    .set({ upgradeDueAt: sql`min(coalesce(upgrade_due_at, ${at}), ${at})` })
+    .where(and(ownedBy(gateways, scope), eq(gateways.id, id)));
 }
 
 const rowOf = ({ rank, manifest, signature, publishedAt }: typeof releases.$inferSelect): ReleaseRow => ({

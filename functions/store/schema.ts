@@ -66,6 +66,8 @@ export const gateways = sqliteTable(
     deletingAt: integer('deleting_at'),
     /** Rank of the newest release its object was told. */
     releaseTold: integer('release_told').notNull().default(0),
+    /** When its upgrade goes on at the latest; null when none is known of. For the sweep, which wakes an object whose alarm was lost. */
+    upgradeDueAt: integer('upgrade_due_at'),
   },
   (table) => [
     uniqueIndex('gateways_by_name').on(table.projectId, table.name).where(sql`deleted_at is null`),

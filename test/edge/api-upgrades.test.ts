@@ -1,10 +1,11 @@
-import { evictDurableObject } from 'cloudflare:test';
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { gatewayStub } from '../../functions/env.ts';
 import { openCatalogue } from '../../functions/store/catalogue.ts';
 import { addAccount } from '../../functions/store/cloud-accounts.ts';
+import { sweep } from '../../functions/sweep.ts';
 import { BUILTIN_PROFILE } from '../../shared/builtin-profile.ts';
 import { ClusterView, TimelineEntry } from '../../shared/cluster-view.ts';
 import { GatewayView } from '../../shared/gateway-view.ts';
@@ -15,7 +16,7 @@ import { ACCOUNT } from '../storage/command-samples.ts';
 import { ACCOUNT_FACTS, type ApiGateway, connectGateway } from './api-gateway.ts';
 import { publish } from './api-releases.ts';
 import { answerOf, callApi, problemOf, setUp } from './call-api.ts';
-import { FakeRelay } from './fake-relay.ts';
+import { edgeEnv, FakeRelay } from './fake-relay.ts';
 
 let admin: string;
 let scope: Scope;
@@ -94,6 +95,35 @@ test('[UP9] another release is refused while one is under way, an unknown one al
   await problemOf(upgrade(gateway, { version: '0.3.0' }), 'UPGRADE_UNDER_WAY');
   await problemOf(upgrade(gateway, { version: '9.9.9' }), 'RELEASE_UNKNOWN');
   await problemOf(upgrade(gateway, { version: 'v1' }), 'BODY_INVALID');
+});
+
+test('[UP11] one whose alarm the platform lost is woken by the sweep, which forgets it when nothing is left to wake it for', async () => {
+  const gateway = await connectGateway(admin, 'overslept');
+  const window = { startsAt: Date.now() + 3_600_000, endsAt: Date.now() + 7_200_000 };
+  await answerOf(upgrade(gateway, { window }), 202, GatewayView);
+  const stub = gatewayStub(edgeEnv, scope.jurisdiction, objectName(scope, gateway.node.gatewayId));
+  const alarm = () => runInDurableObject(stub, (_object, { storage }) => storage.getAlarm());
+  const due = async () => {
+    const query = env.CATALOGUE.prepare('SELECT upgrade_due_at AS due FROM gateways WHERE id = ?');
+    return (await query.bind(gateway.node.gatewayId).first<{ due: number | null }>())?.due;
+  };
+  expect([await due(), await alarm()]).toEqual([window.startsAt, window.startsAt]);
+  await runInDurableObject(stub, (_object, { storage }) => storage.deleteAlarm());
+  await evictDurableObject(stub);
+  await sweep(edgeEnv);
+  expect(await alarm()).toBeNull();
+  const late = env.CATALOGUE.prepare('UPDATE gateways SET upgrade_due_at = 1 WHERE id = ?');
+  await late.bind(gateway.node.gatewayId).run();
+  await sweep(edgeEnv);
+  expect([await due(), await alarm()]).toEqual([window.startsAt, window.startsAt]);
+  // Refused, and so it moves nothing.
+  const later = { startsAt: window.startsAt + 1, endsAt: window.endsAt + 1 };
+  await problemOf(upgrade(gateway, { window: later }), 'UPGRADE_UNDER_WAY');
+  expect(await due()).toBe(window.startsAt);
+  await answerOf(at('DELETE', gateway, '/upgrade'), 200, GatewayView);
+  await late.bind(gateway.node.gatewayId).run();
+  await sweep(edgeEnv);
+  expect(await due()).toBeNull();
 });
 
 test('[UP1] in a window: scheduled, kept by an object that is lost, and cancelled', async () => {

@@ -116,7 +116,7 @@ test('[UP8] gateways are told at the publishing, new ones when they are made, an
   const catalogue = openCatalogue(env.CATALOGUE);
   const lost = GatewayId.parse('gw_lost');
   await addGateway(catalogue, { scope, id: lost, name: 'lost', createdAt: 1 }, 'l'.repeat(43));
-  const untold = async () => (await gatewaysToTell(catalogue, rankOf('2.0.0'), 10)).map(({ id }) => id);
+  const untold = async () => (await gatewaysToTell(catalogue, rankOf('2.0.0'), 0, 10)).map(({ id }) => id);
   expect(await untold()).toEqual([lost]);
   const logged = vi.spyOn(console, 'log');
   await sweep(edgeEnv);

@@ -24,8 +24,8 @@ import { TunnelLink } from './tunnel-link.ts';
 export const ORIGIN = 'https://slipway.test';
 export const COMMAND_KEY = 'k'.repeat(43);
 const SWEEP_MS = 300_000;
-/** functions/sweep.ts: an alarm may be late by seconds. */
-const OVERDUE_MS = 60_000;
+/** functions/clock.ts: an alarm may be late by seconds. */
+export const OVERDUE_MS = 60_000;
 /** A life has some dozens, a month thousands: closed ones are forgotten then, not only when the object starts. */
 const LINKS_MAX = 200;
 

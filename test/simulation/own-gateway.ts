@@ -75,14 +75,18 @@ export class OwnGateway {
       nodeAt: (host) => world.nodes.find((node) => node.host === host) ?? null,
     });
     this.#people = new HumanHand(world, randomOf(seed, 'people'));
-    this.upgrade =
-      plan.upgrade === null || releases === null ? null : new OwnUpgrade(world, plan.upgrade, releases, this.#people);
+    const { catalogue } = this.console;
+    const parts = releases && { releases, catalogue, people: this.#people };
+    this.upgrade = plan.upgrade && parts && new OwnUpgrade(world, plan.upgrade, parts);
     if (releases !== null) edge.releaseKey = RELEASE_KEY;
     edge.ownPorts = (host) => ({
-      catalogue: this.console.catalogue.portFor(host),
+      catalogue: catalogue.portFor(host),
       ownCluster: (_scope, id) => ownClusterPort(edge, host, id),
     });
-    edge.onSweep = () => this.console.catalogue.sweep();
+    edge.onSweep = () => {
+      catalogue.sweep();
+      this.upgrade?.sweep();
+    };
   }
 
   get account(): AccountAccess | null {

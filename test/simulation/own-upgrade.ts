@@ -1,7 +1,8 @@
 // The upgrade of a gateway on machines of its own: a release is published, and a person asks for it, and takes it back.
 import { hasEnded, UpgradeState } from '../../functions/plan/upgrade-state.ts';
-import { NOBODY } from './edge.ts';
+import { NOBODY, OVERDUE_MS } from './edge.ts';
 import type { HumanHand } from './human-hand.ts';
+import type { SiteCatalogue } from './site-catalogue.ts';
 import type { SiteReleases } from './site-releases.ts';
 import { isGood, isTooFar, type UpgradePlan } from './upgrade-scenario.ts';
 import type { World } from './world.ts';
@@ -9,23 +10,29 @@ import type { World } from './world.ts';
 /** Asked again: nothing of the gateway is connected, or who should answer does not. */
 const PASSES: ReadonlySet<string> = new Set(['GATEWAY_NOT_RUNNING', 'UNAVAILABLE']);
 
+type UpgradeParts = { readonly releases: SiteReleases; readonly people: HumanHand; readonly catalogue: SiteCatalogue };
+
 export class OwnUpgrade {
   readonly #world: World;
   readonly plan: UpgradePlan;
   readonly releases: SiteReleases;
   readonly #people: HumanHand;
+  readonly #catalogue: SiteCatalogue;
   /** When it was first asked for. */
   askedAt: number | null = null;
   /** What the console said; null before it has. */
   answer: 'taken' | string | null = null;
   #isTakenBack = false;
+  /** In its row: when it goes on, as far as the edge knows. */
+  #dueAt: number | null = null;
   #isAsking = false;
 
-  constructor(world: World, plan: UpgradePlan, releases: SiteReleases, people: HumanHand) {
+  constructor(world: World, plan: UpgradePlan, parts: UpgradeParts) {
     this.#world = world;
     this.plan = plan;
-    this.releases = releases;
-    this.#people = people;
+    this.releases = parts.releases;
+    this.#people = parts.people;
+    this.#catalogue = parts.catalogue;
   }
 
   /** From time to time, once the gateway is installed. */
@@ -39,6 +46,20 @@ export class OwnUpgrade {
     if (this.answer === null) this.#alone(() => this.#ask(this.askedAt ?? now));
     else if (cancelAfterMs !== null && !this.#isTakenBack && now >= this.askedAt + cancelAfterMs)
       this.#alone(() => this.#takeBack());
+  }
+
+  /** What functions/tell-release.ts does for a gateway whose upgrade is overdue. */
+  sweep(): void {
+    const { edge, site } = this.#world;
+    const [seen, { published }] = [this.#dueAt, this.releases];
+    if (seen === null || published === null || seen >= site.timeline.now - OVERDUE_MS) return;
+    const told = edge.gateway.call(NOBODY(site), 'released', (logic) => logic.releasePublished(this.#published()));
+    told.then(
+      (dueAt) => {
+        if (this.#dueAt === seen) this.#dueAt = dueAt;
+      },
+      () => undefined,
+    );
   }
 
   /** As the gateway's object has stored it. */
@@ -85,6 +106,9 @@ export class OwnUpgrade {
     const published = this.#published();
     await edge.gateway.call(nobody, 'released', (logic) => logic.releasePublished(published));
     const startsAt = askedAt + (window?.startsMs ?? 0);
+    await this.#catalogue.query(nobody, () => {
+      this.#dueAt = Math.min(this.#dueAt ?? startsAt, startsAt);
+    });
     const asked = {
       ...{ published, actor: 'admin' },
       window: window === null ? null : { startsAt, endsAt: startsAt + window.lengthMs },

@@ -200,4 +200,16 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'overdue-upgrade-sleeps-on',
+    bug: 'what a gateway is told by the sweep does not wake it: with its alarm lost its upgrade never begins',
+    hints: [2_000_062_772],
+    patches: [
+      {
+        file: 'functions/objects/gateway-logic.ts',
+        from: '    this.#upgrade.told(published);\n    this.#arm();\n',
+        to: '    this.#upgrade.told(published);\n',
+      },
+    ],
+  },
 ];

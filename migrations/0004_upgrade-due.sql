@@ -1,0 +1,1 @@
+ALTER TABLE `gateways` ADD `upgrade_due_at` integer;
