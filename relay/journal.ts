@@ -46,6 +46,7 @@ export type Journal = {
   readonly unsettled: () => Extract<JournalEntry, { state: 'accepted' }>[];
   /** The highest generation seen of the cluster; -1 when none. */
   readonly generationOf: (clusterId: ClusterId) => number;
+  /** Raises the generation as well. */
   readonly accept: (command: Command, bodyHash: string) => Kept;
   readonly intend: (commandId: CommandId, intent: string) => Kept;
   readonly settle: (commandId: CommandId, bodyHash: string, outcome: CommandOutcome) => Kept;
@@ -89,31 +90,20 @@ export async function openJournal(
 
 function journalOf(memory: Memory, file: JournalFile, now: () => EpochMs): Journal {
   let joinCounter = memory.joinReserved();
-  /** Generations that count here and could not be written: a restart would forget them. */
-  const unwritten = new Set<ClusterId>();
-  const writeGeneration = async (clusterId: ClusterId): Promise<Result<null, JournalFailure>> => {
-    unwritten.add(clusterId);
-    const generation = memory.generationOf(clusterId);
-    const written = await file.write({ kind: 'generation', clusterId, generation });
-    if (written.ok && memory.generationOf(clusterId) === generation) unwritten.delete(clusterId);
-    return written;
-  };
   return {
     find: memory.find,
     unsettled: memory.unsettled,
     generationOf: memory.generationOf,
     accept: (command, bodyHash) => {
-      const { clusterId } = command;
-      // Into the same write: nothing is accepted under a generation that a restart would forget.
-      if (clusterId !== null && unwritten.has(clusterId)) void writeGeneration(clusterId);
+      if (command.clusterId !== null) memory.raise(command.clusterId, command.generation);
       return file.write({ kind: 'accepted', command, bodyHash, at: now() });
     },
     intend: (commandId, intent) => file.write({ kind: 'intent', commandId, intent, at: now() }),
     settle: (commandId, bodyHash, outcome) => file.write({ kind: 'settled', commandId, bodyHash, outcome, at: now() }),
     drop: (commandId) => file.write({ kind: 'dropped', commandId, at: now() }),
     raiseGeneration: (clusterId, generation) => {
-      memory.apply({ kind: 'generation', clusterId, generation });
-      return writeGeneration(clusterId);
+      memory.raise(clusterId, generation);
+      return file.write({ kind: 'generation', clusterId, generation });
     },
     nextJoinCounter: async () => {
       if (joinCounter + 1 >= memory.joinReserved()) {
@@ -132,7 +122,7 @@ type Memory = ReturnType<typeof createMemory>;
 /** What the records say, folded. */
 function createMemory(clock: Clock) {
   const entries = new Map<CommandId, JournalEntry>();
-  const generations = new Map<ClusterId, number>();
+  const generations = createGenerations();
   let settledCount = 0;
   let reservedBelow = 0;
 
@@ -146,6 +136,8 @@ function createMemory(clock: Clock) {
         const { command, bodyHash } = record;
         remove(command.commandId);
         entries.set(command.commandId, { state: 'accepted', command, bodyHash, begun: false });
+        // One record says both: nothing is accepted under a generation that a restart would forget.
+        if (command.clusterId !== null) generations.raise(command.clusterId, command.generation);
         break;
       }
       case 'intent': {
@@ -163,14 +155,9 @@ function createMemory(clock: Clock) {
       case 'dropped':
         if (entries.get(record.commandId)?.state === 'accepted') remove(record.commandId);
         break;
-      case 'generation': {
-        const known = generations.get(record.clusterId) ?? -1;
-        generations.delete(record.clusterId);
-        generations.set(record.clusterId, Math.max(known, record.generation));
-        const [longestAgo] = generations.keys();
-        if (generations.size > GENERATIONS_MAX && longestAgo !== undefined) generations.delete(longestAgo);
+      case 'generation':
+        generations.raise(record.clusterId, record.generation);
         break;
-      }
       case 'join':
         reservedBelow = Math.max(reservedBelow, record.reservedBelow);
         break;
@@ -189,19 +176,40 @@ function createMemory(clock: Clock) {
   /** The fewest records that say the same. */
   const recordsWithout = (old: ReadonlySet<CommandId>): JournalRecord[] => [
     { kind: 'join', reservedBelow },
-    ...Array.from(generations, ([clusterId, generation]) => ({ kind: 'generation', clusterId, generation }) as const),
+    ...Array.from(
+      generations.all(),
+      ([clusterId, generation]) => ({ kind: 'generation', clusterId, generation }) as const,
+    ),
     ...Array.from(entries).flatMap(([commandId, entry]) => (old.has(commandId) ? [] : recordsOf(commandId, entry))),
   ];
   return {
     apply,
+    raise: generations.raise,
     oldOnes,
     recordsWithout,
     forget: (old: ReadonlySet<CommandId>) => old.forEach(remove),
     find: (commandId: CommandId) => entries.get(commandId),
     unsettled: () => [...entries.values()].filter((entry) => entry.state === 'accepted'),
-    generationOf: (clusterId: ClusterId) => generations.get(clusterId) ?? -1,
+    generationOf: generations.of,
     joinReserved: () => reservedBelow,
     holdsSettled: () => settledCount > 0,
+  };
+}
+
+/** The highest of each cluster; -1 when none. */
+function createGenerations() {
+  const highest = new Map<ClusterId, number>();
+  const of = (clusterId: ClusterId): number => highest.get(clusterId) ?? -1;
+  return {
+    of,
+    all: () => highest.entries(),
+    raise: (clusterId: ClusterId, generation: number): void => {
+      const raised = Math.max(of(clusterId), generation);
+      highest.delete(clusterId);
+      highest.set(clusterId, raised);
+      const [longestAgo] = highest.keys();
+      if (highest.size > GENERATIONS_MAX && longestAgo !== undefined) highest.delete(longestAgo);
+    },
   };
 }
 

@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Command, CommandId, CommandOutcome, Verb } from '../../shared/command.ts';
 import { isMutation } from '../../shared/command.ts';
 import { GATEWAY_QUEUE_MAX } from '../../shared/limits.ts';
+import { ok } from '../../shared/result.ts';
 import { PROTOCOL_VERSION, type RelayFrame } from '../../shared/tunnel-frame.ts';
 import type { Identity } from '../identity.ts';
 import type { Journal } from '../journal.ts';
@@ -196,12 +197,10 @@ async function accept({ journal, outbox, log }: DispatchParts, { command, bodyHa
   const { clusterId, generation, commandId } = command;
   const raises = clusterId !== null && generation > journal.generationOf(clusterId);
   const isJournalled = command.body.verb.startsWith('ensure-') && journal.find(commandId) === undefined;
-  const writes = [
-    ...(raises ? [journal.raiseGeneration(clusterId, generation)] : []),
-    ...(isJournalled ? [journal.accept(command, bodyHash)] : []),
-  ];
-  for (const written of await Promise.all(writes)) {
-    if (written.ok) continue;
+  let written: Awaited<ReturnType<Journal['accept']>> = ok(null);
+  if (isJournalled) written = await journal.accept(command, bodyHash);
+  else if (raises) written = await journal.raiseGeneration(clusterId, generation);
+  if (!written.ok) {
     log.error('command-refused', { commandId, detail: written.error.detail, todo: 'free room in the state folder' });
     outbox.report(commandId, failed(storageFailure(written.error)), null);
     return false;

@@ -4,7 +4,7 @@ import { CommandId } from '../../shared/command.ts';
 import { err, type Ok, ok } from '../../shared/result.ts';
 import { ACCOUNT, CLAIM, commandOf, identityCommand } from './commands.ts';
 import { counting, IDENTITY, relay } from './dispatch-harness.ts';
-import { testDisk } from './memory-ports.ts';
+import { type TestDisk, testDisk } from './memory-ports.ts';
 
 const RELEASE = { verb: 'ensure-released', account: ACCOUNT, claim: CLAIM, systemId: null, erase: 'none' };
 const RELEASED: ResultOf<'ensure-released'> = { verb: 'ensure-released', machines: [] };
@@ -251,6 +251,23 @@ test('with a full disk a command is answered RELAY_STORAGE and not run; afterwar
   await one.ports.advance(0);
   expect(one.reportsOf(second.commandId)).toMatchObject([{ ok: true }]);
   expect(runs).toHaveLength(1);
+});
+
+test('what was answered RELAY_STORAGE is not carried on by the next process: acceptance and generation are one write', async () => {
+  const disk = testDisk();
+  let appends = 0;
+  const refusingTheFirst: TestDisk = {
+    ...disk,
+    append: async (name, bytes) => {
+      appends += 1;
+      return appends === 1 ? err({ code: 'full', detail: 'ENOSPC' }) : disk.append(name, bytes);
+    },
+  };
+  const one = await relay({}, refusingTheFirst);
+  const command = identityCommand({ generation: 2 });
+  await one.dispatch.deliver([command], one.send);
+  expect(one.reportsOf(command.commandId)).toMatchObject([{ error: { code: 'RELAY_STORAGE' } }]);
+  expect((await relay({}, disk)).journal.unsettled()).toEqual([]);
 });
 
 test('an outcome that can not be journalled is not told until it can', async () => {

@@ -4,7 +4,7 @@
 import { EDGES, GATEWAY_EDGES, UPGRADE_EDGES } from './edges.ts';
 import { ACTS, CHANCES, FATES, GATEWAY_FAULTS } from './faults.ts';
 
-/** CI plays 2,000 seeds, of which one in eight is a gateway's. */
+/** CI plays 2,000 seeds, and 250 lives of gateways. */
 const SEEDS_ASKED_FROM = 1_500;
 /** From so many on the figures are taken as they are; of fewer seeds chance may take three standard deviations. */
 const SEEDS_EXACT_FROM = 5_000;

@@ -15,8 +15,8 @@ export type ManyOptions = {
   readonly json: boolean;
 };
 
-/** Of so many fresh seeds one is a life of a gateway on machines of its own; every other one of these is upgraded. */
-const ONE_GATEWAY_IN = 8;
+/** Beside each so many fresh seeds one more life is played: of a gateway on machines of its own; every other one is upgraded. */
+const SEEDS_PER_GATEWAY = 8;
 
 const Corpus = z.object({ seeds: z.array(z.object({ seed: z.int(), found: z.string() })) });
 
@@ -28,7 +28,7 @@ export function corpus(): number[] {
 
 export async function runMany({ seeds, start, threads, json }: ManyOptions): Promise<boolean> {
   const old = corpus();
-  const fresh = Array.from({ length: seeds }, (_, index) => freshSeed(start, index));
+  const fresh = Array.from({ length: seeds }, (_, index) => freshSeeds(start, index)).flat();
   const startedAt = performance.now();
   const sum = { events: 0, violating: 0 };
   const hashes = new Map<number, string>();
@@ -74,12 +74,12 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
   return sum.violating === 0 && missing.length === 0;
 }
 
-/** From 1,000,000,000 on all are lives of gateways on machines of their own; below, one in eight is taken from there. */
-function freshSeed(start: number, index: number): number {
+/** From 1,000,000,000 on all are lives of gateways on machines of their own; below, each is played, and one in eight has such a life beside it. */
+function freshSeeds(start: number, index: number): number[] {
   const seed = start + index;
-  if (seed >= GATEWAY_SEEDS_FROM || index % ONE_GATEWAY_IN !== ONE_GATEWAY_IN - 1) return seed;
-  const isUpgraded = Math.floor(index / ONE_GATEWAY_IN) % 2 === 1;
-  return seed + (isUpgraded ? UPGRADE_SEEDS_FROM : GATEWAY_SEEDS_FROM);
+  if (seed >= GATEWAY_SEEDS_FROM || index % SEEDS_PER_GATEWAY !== SEEDS_PER_GATEWAY - 1) return [seed];
+  const isUpgraded = Math.floor(index / SEEDS_PER_GATEWAY) % 2 === 1;
+  return [seed, seed + (isUpgraded ? UPGRADE_SEEDS_FROM : GATEWAY_SEEDS_FROM)];
 }
 
 /** One number for all seeds, whatever thread ran which. */

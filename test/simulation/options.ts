@@ -20,7 +20,7 @@ Modes
   --soak               weeks of a site's life: whether anything grows
 
 Options
-  --seeds N            many seeds: fresh ones, one in eight a gateway on machines of its own, every other of them upgraded; nothing but such from --start 1000000000 on, nothing but upgrades from 2000000000 on (default 100); --mutants: tried for each bug, at most (default 10000); --soak: lives (default 1)
+  --seeds N            many seeds: fresh ones, and to each eight one life more, of a gateway on machines of its own, every other of them upgraded; nothing but such from --start 1000000000 on, nothing but upgrades from 2000000000 on (default 100); --mutants: tried for each bug, at most (default 10000); --soak: lives (default 1)
   --start S            the first of them, for many seeds and --soak (default 1)
   --workers N          threads; more than there are cores gain nothing (default 2)
   --trace              with --seed: every line of what happens

@@ -151,13 +151,39 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'generation-only-in-memory',
-    bug: 'a restart forgets the highest generation',
+    bug: 'what is accepted does not say its generation, and a restart forgets it',
     patches: [
       {
         file: JOURNAL,
-        from: '      return writeGeneration(clusterId);',
-        to: '      return Promise.resolve(ok(null));',
+        from: '        if (command.clusterId !== null) generations.raise(command.clusterId, command.generation);',
+        to: '',
       },
+    ],
+  },
+  {
+    name: 'generation-written-apart',
+    bug: 'what is accepted and its generation are two writes, of which a full disk may refuse the one',
+    bias: {
+      only: true,
+      rates: { 'disk-full': 0.2 },
+      stormMs: 300_000,
+      acts: [
+        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+      ],
+    },
+    patches: [
+      {
+        file: JOURNAL,
+        from: '        if (command.clusterId !== null) generations.raise(command.clusterId, command.generation);',
+        to: '',
+      },
+      {
+        file: JOURNAL,
+        from: '      if (command.clusterId !== null) memory.raise(command.clusterId, command.generation);',
+        to: '      if (command.clusterId !== null) void this.raiseGeneration(command.clusterId, command.generation);',
+      },
+      { file: JOURNAL, from: '    accept: (command, bodyHash) => {', to: '    accept(command, bodyHash) {' },
     ],
   },
   {
