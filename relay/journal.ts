@@ -4,6 +4,7 @@ import type { Command, CommandId, CommandOutcome } from '../shared/command.ts';
 import type { ClusterId, EpochMs } from '../shared/ids.ts';
 import { SETTLED_COMMAND_KEPT_MS } from '../shared/limits.ts';
 import { err, ok, type Result } from '../shared/result.ts';
+import { createGenerations } from './generations.ts';
 import { decodeJournal, encodeRecord, type JournalDamage, type JournalRecord } from './journal-record.ts';
 import type { Clock, Disk, DiskFailure } from './ports.ts';
 
@@ -19,8 +20,6 @@ const COMPACT_BYTES_MIN = 4 * 1_048_576;
 const KEPT_ON_FULL_DISK_MS = 10 * 60_000;
 /** Settled outcomes kept: a week of a busy gateway. The oldest go first. */
 const SETTLED_MAX = 20_000;
-/** Clusters whose generation is kept; those not heard of for longest go first. */
-const GENERATIONS_MAX = 20_000;
 /** Sessions between two writes of the join counter, so that a full disk does not keep the tunnel closed. */
 const JOIN_COUNTERS_RESERVED = 32;
 
@@ -193,23 +192,6 @@ function createMemory(clock: Clock) {
     generationOf: generations.of,
     joinReserved: () => reservedBelow,
     holdsSettled: () => settledCount > 0,
-  };
-}
-
-/** The highest of each cluster; -1 when none. */
-function createGenerations() {
-  const highest = new Map<ClusterId, number>();
-  const of = (clusterId: ClusterId): number => highest.get(clusterId) ?? -1;
-  return {
-    of,
-    all: () => highest.entries(),
-    raise: (clusterId: ClusterId, generation: number): void => {
-      const raised = Math.max(of(clusterId), generation);
-      highest.delete(clusterId);
-      highest.set(clusterId, raised);
-      const [longestAgo] = highest.keys();
-      if (highest.size > GENERATIONS_MAX && longestAgo !== undefined) highest.delete(longestAgo);
-    },
   };
 }
 

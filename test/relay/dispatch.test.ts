@@ -4,7 +4,7 @@ import { CommandId } from '../../shared/command.ts';
 import { err, type Ok, ok } from '../../shared/result.ts';
 import { ACCOUNT, CLAIM, commandOf, identityCommand } from './commands.ts';
 import { counting, IDENTITY, relay } from './dispatch-harness.ts';
-import { type TestDisk, testDisk } from './memory-ports.ts';
+import { testDisk } from './memory-ports.ts';
 
 const RELEASE = { verb: 'ensure-released', account: ACCOUNT, claim: CLAIM, systemId: null, erase: 'none' };
 const RELEASED: ResultOf<'ensure-released'> = { verb: 'ensure-released', machines: [] };
@@ -237,52 +237,6 @@ test('what a handler throws is told as RELAY_BUG without its words, and the rela
     expect(one.reportsOf(commandId)).toMatchObject([{ ok: false, error: { code: 'RELAY_BUG' } }]);
   expect(JSON.stringify(one.sent)).not.toContain('secret words');
   expect(one.lines.join()).toContain('secret words');
-});
-
-test('with a full disk a command is answered RELAY_STORAGE and not run; afterwards the next one is', async () => {
-  const { runs, handler } = counting();
-  const one = await relay({ 'ensure-identity': handler });
-  one.disk.fail = { failure: { code: 'full', detail: 'ENOSPC' }, partial: 3 };
-  const [first, second] = [identityCommand(), identityCommand({ attempt: 2 })];
-  await one.dispatch.deliver([first], one.send);
-  expect(one.reportsOf(first.commandId)).toMatchObject([{ error: { code: 'RELAY_STORAGE' } }]);
-  one.disk.fail = null;
-  await one.dispatch.deliver([second], one.send);
-  await one.ports.advance(0);
-  expect(one.reportsOf(second.commandId)).toMatchObject([{ ok: true }]);
-  expect(runs).toHaveLength(1);
-});
-
-test('what was answered RELAY_STORAGE is not carried on by the next process: acceptance and generation are one write', async () => {
-  const disk = testDisk();
-  let appends = 0;
-  const refusingTheFirst: TestDisk = {
-    ...disk,
-    append: async (name, bytes) => {
-      appends += 1;
-      return appends === 1 ? err({ code: 'full', detail: 'ENOSPC' }) : disk.append(name, bytes);
-    },
-  };
-  const one = await relay({}, refusingTheFirst);
-  const command = identityCommand({ generation: 2 });
-  await one.dispatch.deliver([command], one.send);
-  expect(one.reportsOf(command.commandId)).toMatchObject([{ error: { code: 'RELAY_STORAGE' } }]);
-  expect((await relay({}, disk)).journal.unsettled()).toEqual([]);
-});
-
-test('an outcome that can not be journalled is not told until it can', async () => {
-  const { promise, resolve } = Promise.withResolvers<ReturnType<typeof ok<typeof IDENTITY>>>();
-  const { handler } = counting(() => promise);
-  const one = await relay({ 'ensure-identity': handler });
-  const command = identityCommand();
-  await one.dispatch.deliver([command], one.send);
-  one.disk.fail = { failure: { code: 'full', detail: 'ENOSPC' }, partial: 0 };
-  resolve(ok(IDENTITY));
-  await one.ports.advance(20_000);
-  expect(one.reportsOf(command.commandId)).toEqual([]);
-  one.disk.fail = null;
-  await one.ports.advance(5_000);
-  expect(one.reportsOf(command.commandId)).toEqual([{ ok: true, value: IDENTITY }]);
 });
 
 test('[C14] a command of a later release is received and refused, with its verb', async () => {

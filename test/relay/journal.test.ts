@@ -58,23 +58,6 @@ test('[G1] the highest generation of a cluster outlives a restart, and a lower o
   expect((await open(disk)).generationOf(CLUSTER)).toBe(5);
 });
 
-test('[G1] nothing is accepted under a generation that a restart would forget, also when the disk had no room for it alone', async () => {
-  const disk = testDisk();
-  let refusals = 2;
-  const journal = await open({
-    ...disk,
-    append: async (name, bytes) => {
-      refusals -= 1;
-      return refusals >= 0 ? err(FULL.failure) : disk.append(name, bytes);
-    },
-  });
-  await journal.raiseGeneration(CLUSTER, 2);
-  const command = identityCommand({ generation: 2 });
-  expect((await journal.accept(command, 'h1')).ok).toBe(false);
-  expect((await journal.accept(command, 'h1')).ok).toBe(true);
-  expect((await open(disk)).generationOf(CLUSTER)).toBe(2);
-});
-
 test('[G1] a compaction keeps the generation of a command that is over', async () => {
   const disk = testDisk();
   const journal = await open(disk);
