@@ -17,14 +17,15 @@ export function applyOutcome(
   const name = commandNameOf(commandId);
   if (name === null || name.owner !== state.clusterId) return null;
   const key = pendingKey(name.subject, name.verb);
-  if (state.pending[key]?.commandId !== commandId) return lateOutcome(state, name, outcome, at);
+  const asked = state.pending[key];
+  if (asked?.commandId !== commandId) return lateOutcome(state, name, outcome, at);
   const { [key]: _settled, ...pending } = state.pending;
   // The plan takes a document back that was fetched, and with it what is pending ([CP11]).
   const isTakenBack = outcome.ok && name.verb === 'ensure-bootstrap';
   const settled = isTakenBack ? state : { ...state, pending };
   if (outcome.ok) {
     const { [key]: _over, ...troubles } = state.troubles;
-    return onSuccess({ ...settled, troubles }, name, outcome.value, at);
+    return onSuccess({ ...settled, troubles }, name, outcome.value, { at, sentAt: asked.sentAt });
   }
   return onFailure(withTrouble(settled, key, outcome.error, at), name, outcome.error, at);
 }
@@ -44,7 +45,10 @@ export function withTrouble(state: ClusterState, key: string, error: CommandFail
   return { ...state, troubles: { ...state.troubles, [key]: trouble } };
 }
 
-function onSuccess(state: ClusterState, name: CommandName, value: CommandResult, at: number): ClusterState {
+type Told = { readonly at: number; readonly sentAt: number };
+
+function onSuccess(state: ClusterState, name: CommandName, value: CommandResult, told: Told): ClusterState {
+  const { at } = told;
   const machine = state.machines.find((candidate) => subjectOf(candidate) === name.subject);
   const onMachine = (change: (machine: MachineRecord) => MachineRecord): ClusterState =>
     machine === undefined ? state : withMachine(state, change(machine));
@@ -69,7 +73,7 @@ function onSuccess(state: ClusterState, name: CommandName, value: CommandResult,
           : { ...record, document: { ...record.document, fetchedAt: at } },
       );
     case 'ensure-released':
-      return onMachine((record) => released(record, value.machines, at));
+      return onMachine((record) => released(record, value.machines, told));
     case 'ensure-applied':
       return { ...state, layersApplied: [...state.layersApplied, name.subject] };
     case 'ensure-node-removed':
@@ -175,7 +179,7 @@ function deployAccepted(record: MachineRecord, status: Facts['status'], at: numb
 type Found = Extract<CommandResult, { verb: 'ensure-released' }>['machines'];
 
 /** What was found under the claim: nothing, or machines that MAAS is taking back. */
-function released(record: MachineRecord, found: Found, at: number): MachineRecord {
+function released(record: MachineRecord, found: Found, { at, sentAt }: Told): MachineRecord {
   const machine = found.find((candidate) => candidate.systemId === record.held?.systemId) ?? found[0];
   if (machine === undefined) {
     return { ...leavingWith(record, { askedAt: at }), maas: { ...gone(at), since: at } };
@@ -186,16 +190,18 @@ function released(record: MachineRecord, found: Found, at: number): MachineRecor
   // Found after a withdrawn allocate: that one call took this one machine, and no other can come.
   const doubt = record.doubt?.kind === 'withdrawn' ? null : record.doubt;
   const maas = free ? { ...gone(at), status: machine.status, since: at } : seenNow(machine.status, at);
-  return { ...leavingWith(record, { askedAt: at }), held, doubt, maas: seenFree(record, systemId) ?? maas };
+  return { ...leavingWith(record, { askedAt: at }), held, doubt, maas: seenSince(record, systemId, sentAt) ?? maas };
 }
 
-/** A report that was sent again is older than what the poll has seen since: a machine seen free on its way back is free. */
-function seenFree(record: MachineRecord, systemId: string): MachineRecord['maas'] {
+/** A report that a cut or a full disk has held up is older than what the poll has seen since, which is not told again. */
+function seenSince(record: MachineRecord, systemId: string, sentAt: number): MachineRecord['maas'] {
   const { held, leaving, maas, doubt } = record;
-  if (maas === null || leaving === null || held?.systemId !== systemId || maas.at < leaving.since) return null;
-  // It may have come anew by a request that was served late; if it did not, the next look finds nothing.
-  if (stillInDoubt(doubt) !== null) return null;
-  return !maas.ours || (maas.unowned && (maas.status === 'ready' || maas.status === 'new')) ? maas : null;
+  if (maas === null || leaving === null || held?.systemId !== systemId) return null;
+  if (!maas.ours || (maas.unowned && (maas.status === 'ready' || maas.status === 'new'))) {
+    // It may have come anew by a request that was served late; if it did not, the next look finds nothing.
+    return maas.at >= leaving.since && stillInDoubt(doubt) === null ? maas : null;
+  }
+  return maas.at > sentAt ? maas : null;
 }
 
 function gone(at: number): NonNullable<MachineRecord['maas']> {

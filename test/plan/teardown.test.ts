@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { ClusterEvent } from '../../functions/plan/cluster-event.ts';
 import { mayAbort, mayDelete } from '../../functions/plan/may-end.ts';
 import { aCluster, machines, TEST_WAITS } from '../support/builders.ts';
 import { World } from './world.ts';
@@ -138,6 +139,32 @@ describe('abort and deletion', () => {
     world.runToPhase('deleted');
     expect(world.sentVerbs('ensure-released')).toHaveLength(6);
     expectNothingLeft(world);
+  });
+
+  test.each([1, 2])('[DE5] a report that is held up does not undo the failure that was seen since: time %i', (time) => {
+    const world = new World(machines(4)).create(small()).runToPhase('running');
+    const id = world.state?.machines.find(({ slot }) => slot === 'workers-0')?.held?.systemId ?? '';
+    const status = () => world.state?.machines.find(({ slot }) => slot === 'workers-0')?.maas?.status;
+    const releases = () => world.sentVerbs('ensure-released').filter(({ subject }) => subject === 'workers-0.1');
+    const heldUp: ClusterEvent[] = [];
+    world.intercept = (event) => {
+      const isLast = releases().length === time && event.kind === 'command-settled';
+      const isHeldUp = isLast && event.commandId === releases().at(-1)?.commandId;
+      if (isHeldUp) heldUp.push(event);
+      return isHeldUp;
+    };
+    world.maas.fates.set(id, 'fails-releasing');
+    world.delete();
+    world.run(() => heldUp.length > 0 && world.maas.get(id).status === 'releasing-failed');
+    // The relay's poll tells anew what a command has touched.
+    world.forgetTold();
+    world.relay.noticed(id);
+    world.run(() => status() === 'releasing-failed', 10_000);
+    world.pass(10_000);
+    world.intercept = () => false;
+    for (const event of heldUp) world.give(event);
+    world.pass(TEST_WAITS.retryMsMax);
+    expect(releases().length).toBeGreaterThan(time);
   });
 
   test('[DE5] a machine that MAAS never lets go of keeps the cluster, and a person is called', () => {

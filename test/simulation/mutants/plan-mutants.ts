@@ -8,6 +8,12 @@ const TEARDOWN = 'functions/plan/plan-teardown.ts';
 
 export const PLAN_MUTANTS: readonly Mutant[] = [
   {
+    name: 'late-report-undoes-what-was-seen',
+    bug: 'a report of a release that a full disk held up takes the place of the failure that was seen since',
+    hints: [8615],
+    patches: [{ file: OUTCOME, from: '  return maas.at > sentAt ? maas : null;', to: '  return null;' }],
+  },
+  {
     name: 'end-keeps-the-generation',
     bug: 'deletion raises no generation, so late commands of before may still act',
     patches: [
