@@ -12,7 +12,7 @@ import type { MaasClient } from '../maas/client.ts';
 import { deploy, listMachines } from '../maas/machines.ts';
 import { allocateMachine } from './allocate-machine.ts';
 import { annotate, type GivenBack, giveBack, lookAt } from './claimed-machine.ts';
-import type { CommandContext, Handler, HandlerFailure, Handlers } from './handler.ts';
+import type { CommandContext, Handler, HandlerFailure, Handlers, ResultOf } from './handler.ts';
 import { isNoMember } from './members.ts';
 import { mayPass, pause, persevere, stillUnknown } from './persevere.ts';
 
@@ -60,11 +60,11 @@ function deployHandler(ports: MachinePorts): Handler<'ensure-deployed'> {
       if (!verdict.ok) return verdict;
       if (verdict.value === 'done' && seen.value !== null) {
         context.late.took('found');
-        return ok({ verb: 'ensure-deployed', machine: seen.value });
+        return markDeployed(context, maas.value, seen.value, claim);
       }
       const deployed = await deployAllocated(ports, body, context, maas.value, seen.value);
       ports.touched(body.account.accountId, systemId);
-      if (deployed.ok) return ok({ verb: 'ensure-deployed', machine: deployed.value });
+      if (deployed.ok) return markDeployed(context, maas.value, deployed.value, claim);
       last = deployed.error;
       // A conflict may be the echo of an earlier call whose answer was lost: the next look tells.
       if (last.code !== 'MAAS_CONFLICT' && !mayPass(last)) return err(last);
@@ -72,6 +72,17 @@ function deployHandler(ports: MachinePorts): Handler<'ensure-deployed'> {
     }
     return err(last);
   };
+}
+
+/** A deploy that MAAS serves late takes anew what was given back meanwhile: under our agent_name, which the next release forgets. */
+async function markDeployed(
+  context: CommandContext,
+  maas: MaasClient,
+  deployed: MachineFacts,
+  claim: Claim,
+): Promise<Result<ResultOf<'ensure-deployed'>, HandlerFailure>> {
+  const marked = await annotate(context, maas, deployed, claim);
+  return marked.ok ? ok({ verb: 'ensure-deployed', machine: marked.value }) : marked;
 }
 
 function deployable(

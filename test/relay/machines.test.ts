@@ -35,8 +35,9 @@ const handlers = createMachineHandlers({
 let lab: Lab;
 let booted: Map<string, Uint8Array>;
 let network: UndiciTransport;
-/** What happens to calls of one operation, so many times: the answer is lost, it may have been sent and was not, it is never sent. */
-let trouble: { op: string; kind: 'lost' | 'cut' | 'never-sent'; times: number; before?: () => Promise<unknown> } | null;
+/** What happens to calls of one operation, so many times: the answer is lost, it may have been sent and was not, never sent, only late. */
+let trouble: { op: string; kind: Kind; times: number; before?: () => Promise<unknown> } | null;
+type Kind = 'lost' | 'cut' | 'unsent' | 'late';
 
 beforeEach(async () => {
   trouble = null;
@@ -60,8 +61,9 @@ const troubled: MaasTransport = async (request) => {
   const now = trouble;
   if (now === null || now.times === 0 || !request.url.includes(`op=${now.op}`)) return network.send(request);
   now.times -= 1;
-  if (now.kind === 'never-sent') return err({ code: 'NEVER_SENT', detail: 'refused' });
+  if (now.kind === 'unsent') return err({ code: 'NEVER_SENT', detail: 'refused' });
   await now.before?.();
+  if (now.kind === 'late') return network.send(request);
   if (now.kind === 'lost') await network.send(request);
   return err({ code: 'MAYBE_SENT', detail: 'cut' });
 };
@@ -84,6 +86,8 @@ const releaseOf = (systemId: Id | null, options = {}) =>
     commandOf({ verb: 'ensure-released', account: ACCOUNT, claim: CLAIM, systemId, erase: 'none' }, options),
   );
 const status = (systemId: Id) => lab.region.machines.get(systemId)?.status;
+const personReleases = (systemId: Id) =>
+  release(clientBy(network.send), { systemId }).then(() => expect.poll(() => status(systemId)).toBe('Ready'));
 
 test('takes the first candidate that can be had, marks it, and taking again takes nothing more', async () => {
   await allocateById(maas(), { systemId: one, claim: OTHER });
@@ -150,11 +154,8 @@ test('[C8] an answer lost while somebody else takes the machine: the next candid
 });
 
 test('[C8] no answer to its mark while a person gives the machine back and another claim gets it: theirs is not touched', async () => {
-  const changeHands = async (): Promise<void> => {
-    await release(clientBy(network.send), { systemId: one });
-    await expect.poll(() => status(one)).toBe('Ready');
-    await allocateById(clientBy(network.send), { systemId: one, claim: OTHER });
-  };
+  const changeHands = () =>
+    personReleases(one).then(() => allocateById(clientBy(network.send), { systemId: one, claim: OTHER }));
   trouble = { op: 'set_workload_annotations', kind: 'cut', times: 1, before: changeHands };
   const { answer, changes } = await allocate([one]);
   expect(answer).toMatchObject({ ok: false, error: { code: 'NOT_OURS' } });
@@ -176,7 +177,7 @@ test('[C8] what can not be known by the deadline is MAAS_UNKNOWN_OUTCOME, never 
 });
 
 test('a MAAS that was never reached is told as such: nothing happened', async () => {
-  trouble = { op: 'allocate', kind: 'never-sent', times: 9 };
+  trouble = { op: 'allocate', kind: 'unsent', times: 9 };
   const { answer } = await allocate([one]);
   expect(answer).toMatchObject({ ok: false, error: { code: 'MAAS_UNREACHABLE' } });
 });
@@ -223,6 +224,12 @@ test('[C8] a deploy whose answer is lost is looked at, not repeated', async () =
   trouble = { op: 'deploy', kind: 'lost', times: 1 };
   expect((await deployOf(one)).answer).toMatchObject({ ok: true });
   expect(calls('deploy')).toBe(1);
+});
+
+test.each(['lost', 'late'] as const)('marks what a deploy took anew after a person gave it back: %s', async (kind) => {
+  await allocate([one]);
+  trouble = { op: 'deploy', kind, times: 1, before: () => personReleases(one) };
+  expect((await deployOf(one)).answer).toMatchObject({ ok: true, value: { machine: { claim: CLAIM } } });
 });
 
 test('a deploy that MAAS refuses is told in its words', async () => {

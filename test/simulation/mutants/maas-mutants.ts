@@ -202,6 +202,18 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'late-deploy-stays-unmarked',
+    bug: 'what a deploy took anew that was served after a person had given it back is not marked',
+    hints: [57_295],
+    patches: [
+      {
+        file: MACHINES,
+        from: '  const marked = await annotate(context, maas, deployed, claim);',
+        to: '  const marked = ok(deployed);',
+      },
+    ],
+  },
+  {
     name: 'etcd-asked-once',
     bug: 'a machine that was no member when etcd was asked is given back though it has joined since (CP5)',
     hints: [20_877],
