@@ -5,6 +5,15 @@ const DISPATCH = 'relay/commands/dispatch.ts';
 const JOURNAL = 'relay/journal.ts';
 const LEASE = 'relay/tunnel/lease.ts';
 
+/** A restart tells what the journal kept. */
+const RELAY_LOST_TWICE = {
+  stormMs: 300_000,
+  acts: [
+    { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+    { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
+  ],
+} satisfies Mutant['bias'];
+
 export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'no-lease',
@@ -166,11 +175,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     bias: {
       only: true,
       rates: { 'disk-full': 0.2 },
-      stormMs: 300_000,
-      acts: [
-        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
-        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
-      ],
+      ...RELAY_LOST_TWICE,
     },
     patches: [
       {
@@ -192,11 +197,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     bias: {
       only: true,
       rates: { 'socket-cut': 0.05 },
-      stormMs: 300_000,
-      acts: [
-        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
-        { act: 'relay-lost', times: 1, betweenMs: [60_000, 280_000] },
-      ],
+      ...RELAY_LOST_TWICE,
     },
     patches: [
       {
