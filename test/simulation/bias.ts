@@ -17,6 +17,10 @@ export const Bias = z
     /** When the main cluster's end is asked for, within this range after its creation. */
     end: z.strictObject({ kind: z.enum(['abort', 'delete']), afterMs: z.tuple([z.int(), z.int()]) }),
     stormMs: z.int(),
+    /** Of a gateway that is upgraded: its machines go one by one to another image. */
+    changesMachines: z.boolean(),
+    /** Machines of the gateway. */
+    gatewaySize: z.literal(3),
     /** From when on faults strike by their rates. */
     strikesAfterMs: z.int(),
     /** In place of those that the seed draws. */

@@ -1,7 +1,8 @@
 // What a life of a gateway on machines of its own is about. Drawn from streams of its own: lives on hosts are what they were.
+import type { Bias } from './bias.ts';
 import { type Random, randomOf } from './prng.ts';
 import type { ClusterWish, Scenario, Workload } from './scenario.ts';
-import { type UpgradePlan, upgradePlan } from './upgrade-scenario.ts';
+import { OTHER_IMAGE, type UpgradePlan, upgradePlan } from './upgrade-scenario.ts';
 
 const DRAWN_WORKLOADS = ['gateway-install', 'gateway-resize', 'gateway-failover', 'gateway-delete'] as const;
 export const GATEWAY_WORKLOADS = [...DRAWN_WORKLOADS, 'gateway-upgrade'] as const;
@@ -29,12 +30,17 @@ const MINUTE_MS = 60_000;
 export const isGatewayWorkload = (name: Workload): name is GatewayWorkload =>
   GATEWAY_WORKLOADS.some((workload) => workload === name);
 
-export function gatewayScenario(seed: number, workload: GatewayWorkload | null, withFaults: boolean): Scenario {
+export function gatewayScenario(
+  seed: number,
+  workload: GatewayWorkload | null,
+  withFaults: boolean,
+  bias: Bias | null,
+): Scenario {
   const random = randomOf(seed, 'gateway-scenario');
   const drawn = random.pick(DRAWN_WORKLOADS);
   const played = workload ?? (seed < UPGRADE_SEEDS_FROM ? drawn : 'gateway-upgrade');
   const upgrade = played === 'gateway-upgrade' ? upgradePlan(randomOf(seed, 'upgrade-scenario'), withFaults) : null;
-  const plan = { ...planOf(played, random, withFaults), upgrade };
+  const plan = biased({ ...planOf(played, random, withFaults), upgrade }, bias);
   const clusters = clustersOf(played, random, withFaults);
   const own = plan.growAfterMs === null ? plan.size : 3;
   const wanted = own + clusters.reduce((sum, { controlPlanes, workers }) => sum + controlPlanes + workers, 0);
@@ -50,10 +56,17 @@ export function gatewayScenario(seed: number, workload: GatewayWorkload | null, 
     clusters,
     human: withFaults && random.chance(0.4),
     withFaults,
-    stormMs: withFaults ? random.between(3, random.chance(0.15) ? 14 : 9) * MINUTE_MS : 0,
-    bias: null,
+    stormMs: bias?.stormMs ?? (withFaults ? random.between(3, random.chance(0.15) ? 14 : 9) * MINUTE_MS : 0),
+    bias,
     gateway: plan,
   };
+}
+
+/** What the bias says in place of what was drawn. */
+function biased(plan: GatewayPlan, bias: Bias | null): GatewayPlan {
+  const machines = bias?.changesMachines === true ? { image: OTHER_IMAGE } : (plan.upgrade?.machines ?? null);
+  const upgrade = plan.upgrade === null ? null : { ...plan.upgrade, machines };
+  return { ...plan, size: bias?.gatewaySize ?? plan.size, upgrade };
 }
 
 function planOf(workload: GatewayWorkload, random: Random, withFaults: boolean): Omit<GatewayPlan, 'upgrade'> {

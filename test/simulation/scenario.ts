@@ -72,8 +72,8 @@ export type ScenarioOptions = {
 export function scenarioOf(seed: number, options: ScenarioOptions): Scenario {
   const asked = options.workload ?? options.bias?.workload ?? null;
   const bias = options.bias ?? null;
-  if (asked === null && seed >= GATEWAY_SEEDS_FROM) return { ...gatewayScenario(seed, null, options.withFaults), bias };
-  if (asked !== null && isGatewayWorkload(asked)) return { ...gatewayScenario(seed, asked, options.withFaults), bias };
+  if (asked === null && seed >= GATEWAY_SEEDS_FROM) return gatewayScenario(seed, null, options.withFaults, bias);
+  if (asked !== null && isGatewayWorkload(asked)) return gatewayScenario(seed, asked, options.withFaults, bias);
   const drawn = drawnBy(seed, options, asked);
   return options.bias == null ? drawn : biased(drawn, options.bias);
 }

@@ -43,7 +43,7 @@ export type UpgradePlan = {
 };
 
 const MINUTE_MS = 60_000;
-const OTHER_IMAGE = 'ubuntu/jammy';
+export const OTHER_IMAGE = 'ubuntu/jammy';
 const NEXT_PATCH = 'v1.36.9';
 const NEXT_MINOR = 'v1.37.1';
 const TOO_FAR = 'v1.38.0';

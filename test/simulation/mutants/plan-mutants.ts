@@ -248,7 +248,18 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'strays-stay',
     bug: 'a machine that joins after it was given up stays in etcd, where no member can be added any more (CP13)',
-    hints: [2_000_055_304],
+    bias: {
+      workload: 'gateway-upgrade',
+      only: true,
+      gatewaySize: 3,
+      changesMachines: true,
+      stormMs: 900_000,
+      rates: { 'machine-request-lost': 0.25 },
+      acts: [
+        { act: 'bmc-refuses', times: 8, betweenMs: [1_000, 90_000] },
+        { act: 'human-breaks', times: 2, betweenMs: [300_000, 800_000] },
+      ],
+    },
     patches: [
       {
         file: 'functions/plan/plan-cluster.ts',

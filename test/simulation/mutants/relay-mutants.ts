@@ -97,7 +97,8 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   {
     name: 'forgets-without-room',
     bug: 'an outcome is forgotten for the sake of room that the full disk does not give',
-    hints: [121130979],
+    argument:
+      'An outcome must be old by a clock that jumped, its report be lost, the disk full, and its command come again and end otherwise. Life 121130979 found it, and plays another life since other things changed; 600 lives in which clocks jump and disks are full all the time do not. The [C4] tests of test/relay/journal.test.ts fail with it.',
     patches: [
       {
         file: JOURNAL,
