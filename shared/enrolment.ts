@@ -23,6 +23,9 @@ export const ENROLMENT_PATHS = {
   report: '/v1/report',
 } as const;
 
+/** SHA-256 in hex of the program that comes with it: of an upgraded relay it is another than in a document it gave out before. */
+export const PROGRAM_DIGEST_HEADER = 'x-slipway-program-sha256';
+
 /** `host:port host:port …`, in the order to try. */
 export const RELAYS_HEADER = 'x-slipway-relays';
 

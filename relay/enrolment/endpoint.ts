@@ -205,7 +205,7 @@ function outsideSubnet(turn: Turn, entry: LedgerEntry): Extract<ClusterFact, { k
   return { kind: 'step', ...subjectOf(turn), step: 'node-address', outcome: 'failed', attempt: 1, exitCode: null, log };
 }
 
-/** Which machine asks does not matter: the program is no secret, and its digest stands in the document of who may run it. */
+/** Which machine asks does not matter: the program is no secret, and a machine runs it only with a document. */
 async function program({ offer, log }: EndpointOptions, { claim }: Enrolment): Promise<MachineAnswer> {
   if (offer === undefined) return say(404, NO_PROGRAM);
   const offered = await offer.program();

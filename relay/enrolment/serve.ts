@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { createSecureContext, type SecureContext, TLSSocket, type TlsOptions } from 'node:tls';
-import { RELAYS_HEADER } from '../../shared/enrolment.ts';
+import { PROGRAM_DIGEST_HEADER, RELAYS_HEADER } from '../../shared/enrolment.ts';
 import type { Result } from '../../shared/result.ts';
 import { err, ok } from '../../shared/result.ts';
 import type { KeyAndCertificate } from '../bootstrap/certificate-authority.ts';
@@ -154,6 +154,7 @@ async function sendProgram(response: ServerResponse, program: Program, hungUp: A
     'content-type': 'application/octet-stream',
     'content-length': program.sizeBytes,
     'x-slipway-program': program.kind,
+    [PROGRAM_DIGEST_HEADER]: program.sha256,
   });
   try {
     const signal = AbortSignal.any([hungUp, AbortSignal.timeout(PROGRAM_MS_MAX)]);

@@ -32,11 +32,11 @@ const DIGEST = createHash('sha256').update(PROGRAM).digest('hex');
 const ORIGIN = 'https://127.0.0.1:9443';
 const asked: object[] = [];
 
-const relayThatServes = (program: string): Pick<RelayClient, 'program'> => ({
+const relayThatServes = (program: string, announced = ''): Pick<RelayClient, 'program'> => ({
   program: async (from, file) => {
     asked.push(from);
     writeFileSync(file, program);
-    return { sha256: createHash('sha256').update(program).digest('hex'), kind: 'javascript' };
+    return { sha256: createHash('sha256').update(program).digest('hex'), announced, kind: 'javascript' };
   },
 });
 
@@ -96,17 +96,21 @@ test('it is installed from the files of the document, runs at the machine’s ow
   expect([lives(pid), existsSync(folder)]).toEqual([false, false]);
 });
 
-test('a program that is not the one the document names is not run', async () => {
+test('a program that is not the one the document or the relay itself names is not run', async () => {
   const script = `curl ${ORIGIN}/v1/program; echo ${DIGEST}`;
   const done = await aRelay().install(documentWith('one'), script, { ...unused, ...relayThatServes(`${PROGRAM} `) });
   expect(done).toMatchObject({ exitCode: 1, output: expect.stringContaining(`not ${DIGEST}`) });
+  const other = '0'.repeat(64);
+  const said = await aRelay().install(documentWith('one'), script, { ...unused, ...relayThatServes(PROGRAM, other) });
+  expect(said).toMatchObject({ exitCode: 1, output: expect.stringContaining(`not ${other}`) });
   expect(lines).toEqual([]);
 });
 
 test('a relay that ends is started again; one that can’t be installed fails the step with what it says', async () => {
   const machine = aRelay();
-  const served = { ...unused, ...relayThatServes(PROGRAM) };
-  const script = `curl ${ORIGIN}/v1/program; echo ${DIGEST}`;
+  // Upgraded since it served the document: what it says with the program counts.
+  const served = { ...unused, ...relayThatServes(PROGRAM, DIGEST) };
+  const script = `curl ${ORIGIN}/v1/program; echo ${'0'.repeat(64)}`;
   const refused = await machine.install(documentWith('refused'), script, served);
   expect(refused).toEqual({ exitCode: 1, output: 'the code is refused\n' });
   await machine.install(documentWith('ends'), script, served);

@@ -14,18 +14,23 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const PROGRAM = readFileSync('/bin/echo');
 const DIGEST = createHash('sha256').update(PROGRAM).digest('hex');
 
-type Site = { name: string; served: Buffer; digest?: string; architecture?: string };
+/** `digest`: of the document; `announced`: with what is served. */
+type Site = { name: string; served: Buffer; digest?: string; announced?: string; architecture?: string };
 
 /** Runs the step in a folder of its own, with a curl that hands out `served` and writes down how it was called. */
-function install({ name, served, digest = DIGEST, architecture }: Site) {
+function install({ name, served, digest = DIGEST, announced, architecture }: Site) {
   const home = join(folder, name);
   const bin = join(home, 'stand-ins');
   mkdirSync(join(home, 'var/relay'), { recursive: true });
   mkdirSync(bin, { recursive: true });
   writeFileSync(join(home, 'var/enrolment.env'), "SERVER_NAME='enrolment.test'\n");
   writeFileSync(join(home, 'served'), served);
+  const said = announced === undefined ? '' : `x-slipway-program-sha256: ${announced}\r\n`;
+  writeFileSync(join(home, 'headers'), `HTTP/1.1 200 OK\r\ncontent-length: ${served.length}\r\n${said}\r\n`);
   const curl = `#!/bin/bash
 echo "$*" >>${home}/calls
+while [ "$1" != --dump-header ]; do shift; done
+cp ${home}/headers "$2"
 while [ "$1" != --output ]; do shift; done
 cp ${home}/served "$2"
 `;
@@ -101,6 +106,18 @@ describe('documents of a gateway’s machines', () => {
     expect(run.calls[0]).toMatch(/ https:\/\/enrolment\.test\/v1\/program$/);
     const again = install({ name: 'plain', served: Buffer.from('not asked for') });
     expect([again.status, again.calls.length]).toEqual([0, 1]);
+  });
+
+  test('[GW1] a relay that was upgraded since it gave out the document sends its new program, checked by what it says', () => {
+    const ofBefore = '0'.repeat(64);
+    const run = install({ name: 'upgraded', served: PROGRAM, digest: ofBefore, announced: DIGEST });
+    expect([run.stderr, run.status, run.left]).toEqual(['', 0, ['slipway-relay']]);
+    const again = install({ name: 'upgraded', served: Buffer.from('not asked for'), digest: ofBefore });
+    expect([again.status, again.calls.length]).toEqual([0, 1]);
+    const altered = Buffer.concat([PROGRAM, Buffer.from('x')]);
+    const other = install({ name: 'upgraded-and-altered', served: altered, digest: ofBefore, announced: DIGEST });
+    expect([other.status, other.stdout, other.left]).toEqual([1, '', []]);
+    expect(other.stderr).toContain(`its SHA-256 is not ${DIGEST}`);
   });
 
   test('[GW1] a program that is altered, for other machines, or no program at all is not run and not kept', () => {

@@ -116,7 +116,10 @@ test('the program goes to who has a token, whole, by its kind; without an offer 
   const without = await speak(on, 'GET', '/v1/program', {});
   expect(without.status).toBe(401);
   const program = await speak(on, 'GET', '/v1/program', { token });
-  expect(program).toMatchObject({ status: 200, headers: { 'x-slipway-program': 'executable' } });
+  expect(program).toMatchObject({
+    status: 200,
+    headers: { 'x-slipway-program': 'executable', 'x-slipway-program-sha256': SHA256 },
+  });
   expect(createHash('sha256').update(program.text).digest('hex')).toBe(SHA256);
   const bare = await served(undefined);
   expect((await speak(bare.on, 'GET', '/v1/program', { token })).status).toBe(404);

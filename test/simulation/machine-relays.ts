@@ -26,7 +26,7 @@ export type RelayMachine = {
   readonly files: MemoryDisk;
   readonly isOn: () => boolean;
   readonly reboot: () => void;
-  /** Which relay the program is fetched from, and the digest that its document names. */
+  /** Which relay the program is fetched from, and the digest that it or the document names. */
   readonly origin: string;
   readonly digest: string;
 };

@@ -142,7 +142,8 @@ export class RelayNode {
       const signal = new AbortController().signal;
       void endpoint({ ...call, wantsJson: true, signal }).then((said) => {
         process.point(`enrolment ${call.path} answered`);
-        if (!process.isGone) answer({ status: said.status, body: said.body ?? '' });
+        if (!process.isGone)
+          answer({ status: said.status, body: said.body ?? '', program: said.program?.sha256 ?? null });
       });
     });
   }

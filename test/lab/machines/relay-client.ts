@@ -6,7 +6,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { ENROLMENT_PATHS, FilledDocument, RELAYS_HEADER } from '../../../shared/enrolment.ts';
+import { ENROLMENT_PATHS, FilledDocument, PROGRAM_DIGEST_HEADER, RELAYS_HEADER } from '../../../shared/enrolment.ts';
 import { type Enrolment, readAddresses } from './user-data.ts';
 
 /** As the enrolment script has them: to connect, TLS included, and for each call. A relay that hangs must not be waited for. */
@@ -41,13 +41,19 @@ export type RelayClient = {
     exitCode: number | null;
     log: string;
   }): Promise<void>;
-  /** Writes the relay's own program, as the one at `from` offers it, into `file`; the digest is of what was written. */
+  /** Writes the relay's own program, as the one at `from` offers it, into `file`. */
   program(from: Address, file: string): Promise<Program>;
 };
 
 type Address = { readonly host: string; readonly port: number };
 /** A relay that runs from its sources offers a bundle, which is run by Node. */
-export type Program = { readonly sha256: string; readonly kind: 'javascript' | 'executable' };
+export type Program = {
+  /** Of what was written. */
+  readonly sha256: string;
+  /** As the relay says it; empty when it does not. */
+  readonly announced: string;
+  readonly kind: 'javascript' | 'executable';
+};
 
 /** Every call throws when no relay answers it well: the caller tries again later, as the script does. */
 export function relayClient(enrolment: Enrolment, localAddress: string, signal: AbortSignal): RelayClient {
@@ -116,7 +122,8 @@ async function download(
   });
   await pipeline(response, measured, createWriteStream(file, { mode: PROGRAM_MODE }));
   const kind = response.headers['x-slipway-program'] === 'javascript' ? 'javascript' : 'executable';
-  return { sha256: hash.digest('hex'), kind };
+  const announced = String(response.headers[PROGRAM_DIGEST_HEADER] ?? '');
+  return { sha256: hash.digest('hex'), announced, kind };
 }
 
 /** `relays`: what it says of where the gateway's relays are now. */
