@@ -1,6 +1,6 @@
 // The machines: they boot when MAAS presses the button and do what their user-data tells a real one (relay/bootstrap/enrol-script.ts),
 // with the lab's kubeadm stand-in. They can boot late, boot again in the middle, and die.
-import { ENROLMENT_PATHS, FilledDocument } from '../../shared/enrolment.ts';
+import { ENROLMENT_PATHS, FilledDocument, PROGRAM_DIGEST_HEADER } from '../../shared/enrolment.ts';
 import { userDataFetched } from '../lab/maas/boot.ts';
 import type { BootOrder, PowerPort, Region } from '../lab/maas/region.ts';
 import { runKubeadm } from '../lab/machines/kubeadm.ts';
@@ -210,9 +210,10 @@ export class SiteMachines {
     const program = await this.#ask(life, enrolment, host, 'GET', ENROLMENT_PATHS.program, null);
     if (program?.status !== 200) return { exitCode: 1, output: `the program is not to be had from ${host}` };
     const hostname = this.region?.machines.get(systemId)?.hostname ?? systemId;
-    const [, digest = ''] = /^digest='([0-9a-f]{64})'$/m.exec(script) ?? [];
+    const [, named = ''] = /^digest='([0-9a-f]{64})'$/m.exec(script) ?? [];
+    const announced = script.includes(`${PROGRAM_DIGEST_HEADER}:`) ? program.program : null;
     const done = await this.relays.install({
-      ...{ origin: host, digest: program.program ?? digest },
+      ...{ origin: host, digest: announced ?? named },
       ...{ systemId, hostname, address, files: life.disk.files },
       isOn: () => life.on,
       reboot: () => this.reboot(systemId),

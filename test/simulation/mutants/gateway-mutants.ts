@@ -216,6 +216,18 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'document-names-the-program',
+    bug: 'a machine whose relay was upgraded since it served the document never takes its program (GW1)',
+    bias: {
+      ...{ workload: 'gateway-upgrade', only: true, gatewaySize: 3, changesMachines: true, stormMs: 900_000 },
+      rates: { 'machine-request-lost': 0.3 },
+      acts: [{ act: 'human-breaks', times: 10, betweenMs: [100_000, 880_000] }],
+    },
+    patches: [
+      { file: 'functions/plan/relay-step.ts', from: 's/^${PROGRAM_DIGEST_HEADER}: ', to: 's/^nobody-sends-this: ' },
+    ],
+  },
+  {
     name: 'overdue-upgrade-sleeps-on',
     bug: 'what a gateway is told by the sweep does not wake it: with its alarm lost its upgrade never begins',
     bias: { workload: 'gateway-upgrade', only: true, rates: { 'alarm-exhausted': 0.3 } },
