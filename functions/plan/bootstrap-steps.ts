@@ -1,7 +1,7 @@
 // Pure. The steps of a bootstrap, each reported by the machine with the last lines it printed.
 import type { BootstrapStep } from '../../shared/bootstrap.ts';
 import type { KubernetesLayer } from '../../shared/cluster-profile.ts';
-import { type DocumentKind, SLIPWAY_FOLDER } from './document-kind.ts';
+import { type DocumentKind, JOIN_STEP, SLIPWAY_FOLDER } from './document-kind.ts';
 import { CLEAR_RELAY, INSTALL_RELAY } from './relay-step.ts';
 import { CLEAR_SITE, siteScript, USE_SITE_PROXY } from './site-step.ts';
 import { quote, unguardScript } from './user-text.ts';
@@ -112,10 +112,13 @@ kubeadm init --config ${SLIPWAY_FOLDER}/kubeadm.yaml`;
   return step('kubeadm-init', script, 600, { attempts: 3, pauseSeconds: 10, beforeRetry });
 }
 
+/** With its token's 10 minutes this is less than the time to join: when that is over, none is under way ([CP14]). */
+const JOIN_STEP_SECONDS = 420;
+
 function joinStep(kind: DocumentKind): BootstrapStep {
   const place = kind === 'join-worker' ? '' : `${PLACE_CONTROL_PLANE}\n`;
   const script = `${place}kubeadm join --config ${SLIPWAY_FOLDER}/kubeadm.yaml`;
-  return step('kubeadm-join', script, 420, { attempts: 4, pauseSeconds: 10, beforeRetry: `${RESET}\n${place}` });
+  return step(JOIN_STEP, script, JOIN_STEP_SECONDS, { attempts: 4, pauseSeconds: 10, beforeRetry: `${RESET}\n${place}` });
 }
 
 const answers = (endpoint: string): string => `timeout 5 bash -c '</dev/tcp/${endpoint}/6443'`;

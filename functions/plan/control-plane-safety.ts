@@ -1,8 +1,10 @@
 // Pure. May a control-plane member be added or taken away now? (SPEC.md [CP3]-[CP7]; kubernetes.md §2.2; features §3.1-3.2)
+import { WHOLE_BOOTSTRAP } from '../../shared/enrolment.ts';
 import type { Waits } from '../../shared/limits.ts';
 import { err, ok, type Result } from '../../shared/result.ts';
 import { type ClusterState, currentMachines, isReady, type MachineRecord, nodeOf } from './cluster-state.ts';
 import { deadlineOf, hasPassed } from './deadlines.ts';
+import { JOIN_STEP } from './document-kind.ts';
 
 export type Unsafe = {
   readonly reason: string;
@@ -65,6 +67,19 @@ const quorumOf = (voters: number): number => Math.floor(voters / 2) + 1;
 export function wasMember(state: ClusterState, machine: MachineRecord): boolean {
   return machine.role === 'control-plane' && machine.document !== null && state.api?.firstReadyAt != null;
 }
+
+/**
+ * Until when one that was told to join may begin to be a member; 0 when it can't, or is one for good. No join begins after its token
+ * has ended, and the token is made when the document is fetched: how long a join takes is in the time to join, as the token is.
+ */
+export function joinsUntil({ role, document, steps, leaving }: MachineRecord, waits: Waits): number {
+  if (role !== 'control-plane' || document?.kind !== 'join' || steps.some(endsJoin)) return 0;
+  // A fetch that nobody told of was before the document was withdrawn.
+  return (document.fetchedAt ?? leaving?.since ?? document.sentAt) + waits.joinDeadlineMs;
+}
+
+const endsJoin = ({ name, outcome }: MachineRecord['steps'][number]): boolean =>
+  (name === WHOLE_BOOTSTRAP && outcome !== 'started') || (name === JOIN_STEP && outcome === 'succeeded');
 
 /** Addresses of the members beside `machine`: one of them is asked to remove a dead one. */
 export function peersOf(state: ClusterState, machine: MachineRecord | null): string[] {

@@ -12,7 +12,7 @@ import {
   withMachine,
 } from './cluster-state.ts';
 import { ask } from './command-for.ts';
-import { failedMembersGoing, membersOf, peersOf, wasMember } from './control-plane-safety.ts';
+import { failedMembersGoing, joinsUntil, membersOf, peersOf, wasMember } from './control-plane-safety.ts';
 import { doubtUntil } from './deadlines.ts';
 import { type Draft, forget } from './draft.ts';
 import { keepsLastRelay, needsOutsideRelay, revokeRelays } from './gateway-relays.ts';
@@ -49,6 +49,8 @@ function removeFromCluster(draft: Draft, machine: MachineRecord, leaving: Leavin
     const deadlineMs = DRAIN_DEADLINE_MS + commandDeadlineMs;
     ask(draft, subject, { verb: 'ensure-node-removed', access, nodeName: name, drain: true }, deadlineMs);
   } else if (!leaving.memberRemoved) {
+    // What it was told may come true until then, and once more after it was taken out ([CP14]).
+    if (draft.now < joinsUntil(machine, draft.waits)) return;
     const seat = seatOf(draft.state, machine);
     // One that failed goes first: until then etcd counts on the one that serves.
     if (seat === null || (leaving.drain && failedMembersGoing(draft.state).length > 0)) return;

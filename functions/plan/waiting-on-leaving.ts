@@ -3,7 +3,7 @@ import type { WaitingOnView } from '../../shared/cluster-view.ts';
 import { RELEASE_TRIES_MAX, type Waits } from '../../shared/limits.ts';
 import { type ClusterState, type Leaving, type MachineRecord, subjectOf } from './cluster-state.ts';
 import { pendingKey } from './command-name.ts';
-import { failedMembersGoing } from './control-plane-safety.ts';
+import { failedMembersGoing, joinsUntil } from './control-plane-safety.ts';
 import { doubtUntil } from './deadlines.ts';
 import { keepsLastRelay } from './gateway-relays.ts';
 import { releaseDueAt, standing } from './plan-leaving.ts';
@@ -30,7 +30,7 @@ export function leavingWait(
   const { leaving, slot } = machine;
   if (leaving === null || leaving.goneAt !== null) return null;
   if (keepsLastRelay(state, machine)) return relayWait(machine, leaving, waits);
-  if (leaving.askedAt === null) return memberWait(state, machine, leaving, waits);
+  if (leaving.askedAt === null) return memberWait(state, machine, leaving, now, waits);
   const deadlineAt = releaseDueAt(state, machine, leaving, waits);
   const name = nameOf(machine);
   const { since } = leaving;
@@ -54,16 +54,28 @@ function relayWait(machine: MachineRecord, { since }: Leaving, waits: Waits): Wa
 }
 
 /** A member that goes is taken out of etcd by another one; with none left that can be asked, only an end gives it back. */
-function memberWait(state: ClusterState, machine: MachineRecord, leaving: Leaving, waits: Waits): WaitingOnView | null {
+function memberWait(
+  state: ClusterState,
+  machine: MachineRecord,
+  leaving: Leaving,
+  now: number,
+  waits: Waits,
+): WaitingOnView | null {
   const key = pendingKey(subjectOf(machine), 'ensure-member-removed');
   const isAsked = state.pending[key] !== undefined || state.troubles[key] !== undefined;
   if (machine.role === 'worker' || leaving.memberRemoved || isAsked) return null;
+  const { slot } = machine;
+  const { since } = leaving;
+  const deadlineAt = joinsUntil(machine, waits);
+  if (now < deadlineAt) {
+    const sentence = `${nameOf(machine)} goes back when it can't join any more by the document it has: it may be joining at this moment.`;
+    return { code: 'join-ends', slot, sentence, since, deadlineAt };
+  }
   const first = leaving.drain ? failedMembersGoing(state)[0] : undefined;
   const why =
     first === undefined
       ? 'no other member can be asked to take it out. If that stays so, abort or delete the cluster.'
       : `${nameOf(first)}, which failed, leaves first.`;
   const sentence = `${nameOf(machine)} goes back when it has left etcd, and ${why}`;
-  const { since } = leaving;
-  return { code: 'member-removal', slot: machine.slot, sentence, since, deadlineAt: since + waits.shortageDeadlineMs };
+  return { code: 'member-removal', slot, sentence, since, deadlineAt: since + waits.shortageDeadlineMs };
 }

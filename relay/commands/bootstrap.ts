@@ -1,4 +1,5 @@
 // ensure-bootstrap: a machine's document is held ready until the machine has fetched it.
+import { JOIN_TOKEN_MS } from '../../shared/limits.ts';
 import { err, ok } from '../../shared/result.ts';
 import { mintJoinToken } from '../enrolment/join-token.ts';
 import type { Ledger } from '../enrolment/ledger.ts';
@@ -11,10 +12,17 @@ export type BootstrapParts = {
   readonly turns: Turns;
   readonly ledger: Ledger;
   readonly dial: Pick<ClusterDial, 'kubernetes'>;
+  /** Of the tokens to join with. Absent: production's. Less than the planner's time to join, by more than a join takes. */
+  readonly joinTokenMs?: number | undefined;
 };
 
 /** Stands for as long as it takes. Settles at once when the machine has its document already (C6). */
-export function ensureBootstrap({ turns, ledger, dial }: BootstrapParts): Handler<'ensure-bootstrap'> {
+export function ensureBootstrap({
+  turns,
+  ledger,
+  dial,
+  joinTokenMs = JOIN_TOKEN_MS,
+}: BootstrapParts): Handler<'ensure-bootstrap'> {
   return async ({ claim, systemId, access, document }, context) => {
     const before = ledger.find(claim)?.acknowledgedAt ?? null;
     if (before !== null) return ok({ verb: 'ensure-bootstrap', fetchedAt: before });
@@ -23,7 +31,7 @@ export function ensureBootstrap({ turns, ledger, dial }: BootstrapParts): Handle
     const identity = opened.value;
     const mint = async () => {
       const api = dial.kubernetes(access.server, identity);
-      const minted = await mintJoinToken(api, context.ports);
+      const minted = await mintJoinToken(api, context.ports, joinTokenMs);
       await api.close();
       return minted;
     };

@@ -51,6 +51,8 @@ export type HandlerParts = {
   readonly diagnose: Diagnose;
   /** NodeStatus.period. Absent: the relay always leads. */
   readonly period?: () => number;
+  /** Life of the tokens that machines join with, shorter where the planner's waits are. Absent: production's. */
+  readonly joinTokenMs?: number;
   /** Absent: this relay can't exchange its program. */
   readonly exchange?: ProgramExchange;
 };
@@ -76,7 +78,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
         return Buffer.from(renderUserData({ ...order, ...pinned, relayAddresses: addresses, token }));
       },
     }),
-    'ensure-bootstrap': ensureBootstrap({ turns, ledger, dial }),
+    'ensure-bootstrap': ensureBootstrap({ turns, ledger, dial, joinTokenMs: parts.joinTokenMs }),
     'ensure-applied': ensureApplied(dial),
     'ensure-node-removed': ensureNodeRemoved(dial),
     'ensure-member-removed': ensureMemberRemoved(dial),

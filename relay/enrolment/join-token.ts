@@ -1,6 +1,5 @@
 // kubeadm's token for one join: minted when a machine fetches its document, so that a deploy of 90 minutes still joins and a
 // stolen document is of no use ten minutes later (architecture ruling 13.7).
-import { JOIN_TOKEN_MS } from '../../shared/limits.ts';
 import { ok } from '../../shared/result.ts';
 import type { KubernetesApi, KubernetesCall } from '../kubernetes/kubernetes-api.ts';
 import type { Clock, Random } from '../ports.ts';
@@ -9,13 +8,14 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 6;
 const SECRET_LENGTH = 16;
 
-/** `id.secret`, known to the cluster from now on for ten minutes. Each call makes another. */
+/** `id.secret`, known to the cluster from now on for `lifeMs`. Each call makes another. */
 export async function mintJoinToken(
   api: Pick<KubernetesApi, 'createSecret'>,
-  ports: { readonly clock: Clock; readonly random: Random },
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  lifeMs: number,
 ): KubernetesCall<string> {
-  const id = randomText(ports.random, ID_LENGTH);
-  const secret = randomText(ports.random, SECRET_LENGTH);
+  const id = randomText(random, ID_LENGTH);
+  const secret = randomText(random, SECRET_LENGTH);
   const created = await api.createSecret({
     namespace: 'kube-system',
     name: `bootstrap-token-${id}`,
@@ -24,7 +24,7 @@ export async function mintJoinToken(
       description: 'Slipway: one machine joins',
       'token-id': id,
       'token-secret': secret,
-      expiration: new Date(ports.clock.now() + JOIN_TOKEN_MS).toISOString(),
+      expiration: new Date(clock.now() + lifeMs).toISOString(),
       'usage-bootstrap-authentication': 'true',
       'usage-bootstrap-signing': 'true',
       'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',

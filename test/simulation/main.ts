@@ -22,16 +22,20 @@ async function main(): Promise<number> {
 }
 
 function play(options: SimulateOptions): Promise<boolean> {
-  const { seed, seeds, start, days, pairs, json, workers: threads } = options;
+  const { seed, seeds, start, days, pairs, json, workers: threads, bias } = options;
   if (seed !== undefined) return oneSeed(seed, options);
   if (options.crashPoints) return runCrashPoints({ workload: options.workload ?? null, threads, pairs, json });
   if (options.mutants) return runMutants({ only: options.mutant ?? null, seeds: seeds ?? 10_000, threads, json });
   if (options.soak) return runSoak({ days, seeds: seeds ?? 1, start, threads });
-  return runMany({ seeds: seeds ?? 100, start, threads, json });
+  return runMany({ seeds: seeds ?? 100, start, threads, json, bias: bias ?? null });
 }
 
-async function oneSeed(seed: number, { calm, workload, trace }: SimulateOptions): Promise<boolean> {
-  const scenario = scenarioOf(seed, { withFaults: !calm, ...(workload === undefined ? {} : { workload }) });
+async function oneSeed(seed: number, { calm, workload, trace, bias }: SimulateOptions): Promise<boolean> {
+  const scenario = scenarioOf(seed, {
+    withFaults: !calm,
+    bias: bias ?? null,
+    ...(workload === undefined ? {} : { workload }),
+  });
   console.log(JSON.stringify(scenario));
   const print = (line: string): void => console.log(line.slice(0, 400));
   const result = await outsideOfPromises(() => runSeed(scenario, trace ? { print } : {}));

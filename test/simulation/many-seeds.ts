@@ -2,10 +2,11 @@
 // the state machines.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { Bias } from './bias.ts';
 import { missingFrom } from './coverage.ts';
 import { runJobs } from './crew.ts';
 import { GATEWAY_SEEDS_FROM, UPGRADE_SEEDS_FROM } from './gateway-scenario.ts';
-import { stormOf } from './job.ts';
+import { type Job, stormOf } from './job.ts';
 import { progressOf } from './progress.ts';
 
 export type ManyOptions = {
@@ -13,53 +14,62 @@ export type ManyOptions = {
   readonly start: number;
   readonly threads: number;
   readonly json: boolean;
+  /** Null: as chance has it, after those that once found a bug, and coverage is asked for. */
+  readonly bias: Bias | null;
 };
 
 /** Beside each so many fresh seeds one more life is played: of a gateway on machines of its own; every other one is upgraded. */
 const SEEDS_PER_GATEWAY = 8;
 
-const Corpus = z.object({ seeds: z.array(z.object({ seed: z.int(), found: z.string() })) });
+const Corpus = z.strictObject({
+  seeds: z.array(z.strictObject({ seed: z.int(), bias: Bias.nullable().default(null), found: z.string() })),
+});
 
-/** Seeds that found a bug once; tried first for good. */
-export function corpus(): number[] {
+/** Lives that found a bug once; tried first for good. */
+export function corpus(): Job[] {
   const text = readFileSync(new URL('./seeds.json', import.meta.url), 'utf8');
-  return Corpus.parse(JSON.parse(text)).seeds.map(({ seed }) => seed);
+  return Corpus.parse(JSON.parse(text)).seeds.map(({ seed, bias }) => stormOf(seed, bias));
 }
 
-export async function runMany({ seeds, start, threads, json }: ManyOptions): Promise<boolean> {
-  const old = corpus();
-  const fresh = Array.from({ length: seeds }, (_, index) => freshSeeds(start, index)).flat();
+/** What plays this life again. */
+export function replayOf({ seed, bias }: Pick<Job, 'seed' | 'bias'>): string {
+  const raised = bias === null ? '' : ` --bias '${JSON.stringify(bias)}'`;
+  return `npm run simulate -- --seed ${seed}${raised} --trace`;
+}
+
+export async function runMany(options: ManyOptions): Promise<boolean> {
+  const { start, threads, json, bias } = options;
   const startedAt = performance.now();
   const sum = { events: 0, violating: 0 };
-  const hashes = new Map<number, string>();
+  const hashes: Played[] = [];
   const faults = new Map<string, number>();
   const edges = new Map<string, number>();
-  const jobs = [...new Set([...old, ...fresh])].map((seed) => stormOf(seed));
+  const jobs = jobsOf(options);
   const progress = progressOf(jobs.length, console.error, () => performance.now());
-  await runJobs(jobs, threads, null, ({ result }) => {
+  await runJobs(jobs, threads, null, ({ job, result }) => {
     progress(result);
     sum.events += result.events;
-    hashes.set(result.seed, result.hash);
+    hashes.push(result);
     for (const kind of Object.keys(result.faults)) faults.set(kind, (faults.get(kind) ?? 0) + 1);
     for (const [edge, count] of Object.entries(result.edges)) edges.set(edge, (edges.get(edge) ?? 0) + count);
     if (result.violations.length > 0) {
       sum.violating += 1;
-      console.log(`seed ${result.seed}: ${result.violations[0]}\n  npm run simulate -- --seed ${result.seed} --trace`);
+      console.log(`seed ${result.seed}: ${result.violations[0]}\n  ${replayOf(job)}`);
     }
     return 'go on';
   });
   const seconds = (performance.now() - startedAt) / 1_000;
-  const gateways = [...hashes.keys()].filter((seed) => seed >= GATEWAY_SEEDS_FROM).length;
-  const upgrades = [...hashes.keys()].filter((seed) => seed >= UPGRADE_SEEDS_FROM).length;
-  const missing = missingFrom({ seeds: hashes.size, gateways, upgrades, faults, edges });
+  const gateways = hashes.filter(({ seed }) => seed >= GATEWAY_SEEDS_FROM).length;
+  const upgrades = hashes.filter(({ seed }) => seed >= UPGRADE_SEEDS_FROM).length;
+  const missing = bias === null ? missingFrom({ seeds: hashes.length, gateways, upgrades, faults, edges }) : [];
   for (const line of missing) console.log(line);
   const report = {
-    seeds: hashes.size,
+    seeds: hashes.length,
     gateways,
     upgrades,
     events: sum.events,
     violations: sum.violating,
-    seedsPerSecond: Math.round((hashes.size / seconds) * 10) / 10,
+    seedsPerSecond: Math.round((hashes.length / seconds) * 10) / 10,
     start,
     hash: hashOfAll(hashes),
     faultKinds: faults.size,
@@ -74,6 +84,14 @@ export async function runMany({ seeds, start, threads, json }: ManyOptions): Pro
   return sum.violating === 0 && missing.length === 0;
 }
 
+function jobsOf({ seeds, start, bias }: ManyOptions): Job[] {
+  if (bias !== null) return Array.from({ length: seeds }, (_, index) => stormOf(start + index, bias));
+  const old = corpus();
+  const known = new Set(old.filter((job) => job.bias === null).map(({ seed }) => seed));
+  const fresh = Array.from({ length: seeds }, (_, index) => freshSeeds(start, index)).flat();
+  return [...old, ...fresh.filter((seed) => !known.has(seed)).map((seed) => stormOf(seed))];
+}
+
 /** From 1,000,000,000 on all are lives of gateways on machines of their own; below, each is played, and one in eight has such a life beside it. */
 function freshSeeds(start: number, index: number): number[] {
   const seed = start + index;
@@ -82,9 +100,11 @@ function freshSeeds(start: number, index: number): number[] {
   return [seed, seed + (isUpgraded ? UPGRADE_SEEDS_FROM : GATEWAY_SEEDS_FROM)];
 }
 
+type Played = { readonly seed: number; readonly hash: string };
+
 /** One number for all seeds, whatever thread ran which. */
-function hashOfAll(hashes: ReadonlyMap<number, string>): string {
+function hashOfAll(hashes: readonly Played[]): string {
   let all = 0n;
-  for (const [seed, hash] of hashes) all ^= BigInt.asUintN(64, BigInt(`0x${hash}`) * BigInt(2 * seed + 1));
+  for (const { seed, hash } of hashes) all ^= BigInt.asUintN(64, BigInt(`0x${hash}`) * BigInt(2 * seed + 1));
   return all.toString(16).padStart(16, '0');
 }

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import type { Result } from '../../shared/result.ts';
 import { checkOptions, parseFlags, whole } from '../support/command-line.ts';
+import { Bias } from './bias.ts';
 import { WORKLOADS } from './scenario.ts';
 
 export const SIMULATE_HELP = `npm run simulate -- [mode] [options]
@@ -26,6 +27,7 @@ Options
   --trace              with --seed: every line of what happens
   --calm               with --seed: without faults
   --workload W         with --seed or --crash-points: only ${WORKLOADS.join(', ')}
+  --bias JSON          with --seed, or many seeds: what is likelier than chance has it, as a mutant's bias (bias.ts); of many seeds only the fresh ones are played
   --pairs N            with --crash-points: also N lives that lose something twice (default 0)
   --mutant NAME        with --mutants: only this bug
   --days N             with --soak: how long (default 30)
@@ -35,6 +37,15 @@ Options
 The last line is JSON. Of many seeds: \`hash\` is the same for the same seeds, whatever thread played which, and \`seedsPerSecond\`
 is of the clock on the wall, with the start of the threads in it.
 `;
+
+const JsonText = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `--bias is no JSON: ${String(error)}` });
+    return z.NEVER;
+  }
+});
 
 const SimulateOptions = z.strictObject({
   seed: whole('seed', 0, 2 ** 31 - 1).optional(),
@@ -47,6 +58,7 @@ const SimulateOptions = z.strictObject({
   trace: z.boolean(),
   calm: z.boolean(),
   workload: z.enum(WORKLOADS, `--workload is one of ${WORKLOADS.join(', ')}`).optional(),
+  bias: JsonText.pipe(Bias).optional(),
   pairs: whole('pairs', 0, 1_000_000),
   mutant: z.string().optional(),
   days: whole('days', 1, 3_650),
@@ -76,6 +88,7 @@ function parseSimulateArgs(argv: readonly string[]) {
       trace: { type: 'boolean', default: false },
       calm: { type: 'boolean', default: false },
       workload: { type: 'string' },
+      bias: { type: 'string' },
       pairs: { type: 'string', default: '0' },
       mutant: { type: 'string' },
       days: { type: 'string', default: '30' },

@@ -61,6 +61,9 @@ export const SIMULATED_WAITS: Waits = {
   retryMsMax: 60_000,
 };
 
+/** As in production it ends before the time to join by more than a join takes. */
+export const SIMULATED_JOIN_TOKEN_MS = 240_000;
+
 const MINUTE_MS = 60_000;
 
 export type ScenarioOptions = {

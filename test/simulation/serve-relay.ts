@@ -21,6 +21,7 @@ import type { MaasWire } from './maas-wire.ts';
 import { SEALING_KEY } from './pair-node.ts';
 import type { RelayNode } from './relay-node.ts';
 import type { RelayProcess } from './relay-process.ts';
+import { SIMULATED_JOIN_TOKEN_MS } from './scenario.ts';
 import type { SiteKubernetes } from './site-kubernetes.ts';
 import type { SiteReleases } from './site-releases.ts';
 import { type StandInSafe, standInSign, standInVerify } from './stand-in-crypto.ts';
@@ -155,6 +156,7 @@ export async function serveRelay(parts: ServeParts): Promise<ServingRelay & { re
       makeIdentity: async (clusterName) => safe.makeIdentity(clusterName),
       period: nodeStatus.period,
       diagnose: async () => [],
+      joinTokenMs: SIMULATED_JOIN_TOKEN_MS,
       ...(keyring === null ? {} : { keyring }),
       ...(parts.exchange === undefined ? {} : { exchange: parts.exchange }),
     }),

@@ -268,4 +268,16 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'goes-while-it-joins',
+    bug: 'a machine that was given up is given back while it may still join, and joins before it goes off (CP14)',
+    bias: {
+      workload: 'gateway-resize',
+      only: true,
+      sparesReads: true,
+      stormMs: 1_800_000,
+      rates: { 'machine-request-lost': 0.85 },
+    },
+    patches: [{ file: LEAVING, from: 'if (draft.now < joinsUntil(machine, draft.waits)) return;\n', to: '' }],
+  },
 ];
