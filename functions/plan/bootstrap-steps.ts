@@ -118,7 +118,11 @@ const JOIN_STEP_SECONDS = 420;
 function joinStep(kind: DocumentKind): BootstrapStep {
   const place = kind === 'join-worker' ? '' : `${PLACE_CONTROL_PLANE}\n`;
   const script = `${place}kubeadm join --config ${SLIPWAY_FOLDER}/kubeadm.yaml`;
-  return step(JOIN_STEP, script, JOIN_STEP_SECONDS, { attempts: 4, pauseSeconds: 10, beforeRetry: `${RESET}\n${place}` });
+  return step(JOIN_STEP, script, JOIN_STEP_SECONDS, {
+    attempts: 4,
+    pauseSeconds: 10,
+    beforeRetry: `${RESET}\n${place}`,
+  });
 }
 
 const answers = (endpoint: string): string => `timeout 5 bash -c '</dev/tcp/${endpoint}/6443'`;
