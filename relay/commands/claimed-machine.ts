@@ -68,6 +68,24 @@ export async function annotate(
   return err(stillUnknown(`machine ${systemId} is not yet marked as ours`, annotated.error));
 }
 
+/** For so long after MAAS was asked its answer is acted upon. A call may take half a minute. */
+const MOMENT_MS = 5_000;
+
+/**
+ * What MAAS answered to a change, if that was soon; else what is true now: a person may have given the machine back, and another
+ * claim got it. Null when it is not under the claim any more.
+ * @param askedMs monotonic, directly before the call
+ */
+export async function asOfNow(
+  context: CommandContext,
+  maas: MaasClient,
+  answered: MachineFacts,
+  { claim, askedMs }: { readonly claim: Claim; readonly askedMs: number },
+): Promise<Result<MachineFacts | null, HandlerFailure>> {
+  if (context.ports.clock.monotonicMs() - askedMs <= MOMENT_MS) return ok(answered);
+  return persevere(context, () => lookAt(maas, answered.systemId, claim));
+}
+
 export type GivenBack = { readonly systemId: SystemId; readonly status: MachineStatus };
 
 export type GiveBack = {

@@ -11,7 +11,7 @@ import { findByClaim } from '../maas/claims.ts';
 import type { MaasClient } from '../maas/client.ts';
 import { deploy, listMachines } from '../maas/machines.ts';
 import { allocateMachine } from './allocate-machine.ts';
-import { annotate, type GivenBack, giveBack, lookAt } from './claimed-machine.ts';
+import { annotate, asOfNow, type GivenBack, giveBack, lookAt } from './claimed-machine.ts';
 import type { CommandContext, Handler, HandlerFailure, Handlers, ResultOf } from './handler.ts';
 import { isNoMember } from './members.ts';
 import { mayPass, pause, persevere, stillUnknown } from './persevere.ts';
@@ -89,13 +89,17 @@ function deployable(
   machine: MachineFacts | null,
   { systemId, claim }: BodyOf<'ensure-deployed'>,
 ): Result<'done' | 'allocated', HandlerFailure> {
-  if (machine === null || machine.status === 'ready')
-    return err({ code: 'NOT_OURS', detail: `machine ${systemId} is not under the claim ${claim}` });
+  if (machine === null || machine.status === 'ready') return err(notUnder(systemId, claim));
   if (machine.status === 'deploying' || machine.status === 'deployed') return ok('done');
   if (machine.status === 'allocated') return ok('allocated');
   const words = machine.errorDescription === '' ? '' : `: ${machine.errorDescription}`;
   return err({ code: 'MAAS_CONFLICT', detail: `machine ${systemId} is ${machine.status}${words}` });
 }
+
+const notUnder = (systemId: SystemId, claim: Claim): HandlerFailure => ({
+  code: 'NOT_OURS',
+  detail: `machine ${systemId} is not under the claim ${claim}`,
+});
 
 async function deployAllocated(
   ports: MachinePorts,
@@ -113,11 +117,17 @@ async function deployAllocated(
   if (!may.ok) return may;
   context.ports.reach('before-deploy-call');
   const order = { systemId, claim, image, userData, ...(hweKernel === null ? {} : { hweKernel }) };
+  const askedMs = context.ports.clock.monotonicMs();
   const deployed = await deploy(maas, order);
   context.ports.reach('after-deploy-call');
-  if (deployed.ok) context.late.took('answered');
-  else if (deployed.error.code === 'MAAS_UNKNOWN_OUTCOME') context.late.unanswered();
-  return deployed;
+  if (!deployed.ok) {
+    if (deployed.error.code === 'MAAS_UNKNOWN_OUTCOME') context.late.unanswered();
+    return deployed;
+  }
+  context.late.took('answered');
+  const now = await asOfNow(context, maas, deployed.value, { claim, askedMs });
+  if (!now.ok) return err(stillUnknown(`deploy of ${systemId} was answered late`, now.error));
+  return now.value === null ? err(notUnder(systemId, claim)) : ok(now.value);
 }
 
 /** Everything under the claim goes back; a machine that is not (or no longer) under it is not touched (13.2 e), nor a member of etcd. */

@@ -30,8 +30,11 @@ export class Nemesis {
       if (act !== undefined) world.timeline.after(this.#random.below(world.scenario.stormMs), () => this.#do(act));
     }
     for (const { act, times, betweenMs } of bias?.acts ?? [])
-      for (let made = 0; made < times; made += 1)
-        world.timeline.after(this.#random.between(...betweenMs), () => this.#do(act));
+      for (let made = 0; made < times; made += 1) {
+        const atMs = this.#random.between(...betweenMs);
+        // Later nothing may go wrong any more: what is still to come right would be called lost.
+        if (atMs < world.scenario.stormMs) world.timeline.after(atMs, () => this.#do(act));
+      }
     if (world.gateway !== null) new GatewayNemesis(world, world.gateway, this.#human);
     world.timeline.after(world.scenario.stormMs, () => this.#heal());
   }

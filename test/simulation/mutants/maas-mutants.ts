@@ -234,4 +234,24 @@ export const MAAS_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    name: 'slow-answer-counts',
+    bug: 'a machine is marked by what MAAS answered half a minute ago, though it changed hands since',
+    bias: {
+      workload: 'create-one',
+      rival: true,
+      spare: 0,
+      only: true,
+      sparesReads: true,
+      rates: { 'maas-never-sent': 0.4, 'maas-slow': 0.3 },
+      acts: [{ act: 'human-releases', times: 8, betweenMs: [0, 120_000] }],
+    },
+    patches: [
+      {
+        file: 'relay/commands/claimed-machine.ts',
+        from: 'clock.monotonicMs() - askedMs <= MOMENT_MS',
+        to: 'clock.monotonicMs() >= askedMs',
+      },
+    ],
+  },
 ];
