@@ -85,7 +85,7 @@ const deploy = (maas: MaasClient) => {
 };
 const claimIn = () => lab.region.machines.get(one)?.annotations;
 
-test('[I4] a machine that changed hands before MAAS had answered is not marked, and the next candidate is taken', async () => {
+test('[C15] [I4] a machine that changed hands before MAAS had answered is not marked, and the next candidate is taken', async () => {
   const { answer, changes } = await allocate(slow('allocate', 6_000, changesHandsOnce()));
   expect(answer).toMatchObject({ ok: true, value: { machine: { systemId: two, claim: CLAIM } } });
   expect(changes).not.toContain(`annotate ${one}`);
@@ -102,14 +102,14 @@ function changesHandsOnce(): () => Promise<void> {
   };
 }
 
-test('an answer that took long is kept when the machine is still ours', async () => {
+test('[C15] an answer that took long is kept when the machine is still ours', async () => {
   const { answer } = await allocate(slow('allocate', 20_000, async () => {}));
   expect(answer).toMatchObject({ ok: true, value: { machine: { systemId: one, claim: CLAIM } } });
   const deployed = await deploy(slow('deploy', 20_000, async () => {}));
   expect(deployed.answer).toMatchObject({ ok: true, value: { machine: { systemId: one, status: 'deploying' } } });
 });
 
-test('[I4] a machine that changed hands before its deploy was answered is nobody’s to mark', async () => {
+test('[C15] [I4] a machine that changed hands before its deploy was answered is nobody’s to mark', async () => {
   await allocate(others());
   const { answer } = await deploy(slow('deploy', 6_000, changesHands));
   expect(answer).toMatchObject({ ok: false, error: { code: 'NOT_OURS' } });
