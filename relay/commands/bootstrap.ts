@@ -31,7 +31,7 @@ export function ensureBootstrap({
     const identity = opened.value;
     const mint = async () => {
       const api = dial.kubernetes(access.server, identity);
-      const minted = await mintJoinToken(api, context.ports, joinTokenMs);
+      const minted = await mintJoinToken(api, context.ports.random, joinTokenMs);
       await api.close();
       return minted;
     };

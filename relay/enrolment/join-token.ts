@@ -2,7 +2,7 @@
 // stolen document is of no use ten minutes later (architecture ruling 13.7).
 import { ok } from '../../shared/result.ts';
 import type { KubernetesApi, KubernetesCall } from '../kubernetes/kubernetes-api.ts';
-import type { Clock, Random } from '../ports.ts';
+import type { Random } from '../ports.ts';
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789';
 const ID_LENGTH = 6;
@@ -10,26 +10,13 @@ const SECRET_LENGTH = 16;
 
 /** `id.secret`, known to the cluster from now on for `lifeMs`. Each call makes another. */
 export async function mintJoinToken(
-  api: Pick<KubernetesApi, 'createSecret'>,
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  api: Pick<KubernetesApi, 'createJoinToken'>,
+  random: Random,
   lifeMs: number,
 ): KubernetesCall<string> {
   const id = randomText(random, ID_LENGTH);
   const secret = randomText(random, SECRET_LENGTH);
-  const created = await api.createSecret({
-    namespace: 'kube-system',
-    name: `bootstrap-token-${id}`,
-    type: 'bootstrap.kubernetes.io/token',
-    stringData: {
-      description: 'Slipway: one machine joins',
-      'token-id': id,
-      'token-secret': secret,
-      expiration: new Date(clock.now() + lifeMs).toISOString(),
-      'usage-bootstrap-authentication': 'true',
-      'usage-bootstrap-signing': 'true',
-      'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
-    },
-  });
+  const created = await api.createJoinToken({ id, secret, lifeMs });
   return created.ok ? ok(`${id}.${secret}`) : created;
 }
 

@@ -6,6 +6,7 @@ import type { ClusterIdentity } from '../bootstrap/cluster-identity.ts';
 import type { Clock } from '../ports.ts';
 import { ClusterConnection, unreachable } from './connection.ts';
 import { createDiscovery } from './discovery.ts';
+import { joinTokenSecret } from './join-token-secret.ts';
 import type {
   Eviction,
   KubernetesApi,
@@ -84,14 +85,12 @@ export function createKubernetesApi(
           body: { metadata: { resourceVersion }, data },
         }),
       ),
-    createSecret: ({ namespace, name, type, stringData }) =>
-      settled(
-        connection.call({
-          method: 'POST',
-          path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`,
-          body: { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type, stringData },
-        }),
-      ),
+    createJoinToken: async (token) => {
+      const now = await connection.now();
+      if (!now.ok) return now;
+      const body = joinTokenSecret(token, now.value);
+      return settled(connection.call({ method: 'POST', path: '/api/v1/namespaces/kube-system/secrets', body }));
+    },
     apply: async (object) => {
       const path = await discovery.pathOf(object);
       return path.ok ? applyAt(connection, path.value, object) : path;

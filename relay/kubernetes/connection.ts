@@ -122,6 +122,18 @@ export class ClusterConnection {
     }
   }
 
+  /** The API server's clock, to the second: every answer of it bears the time. */
+  async now(): Promise<Result<number, KubernetesFailure>> {
+    try {
+      const answer = await this.#send({ method: 'GET', path: '/version' });
+      await answer.body.text();
+      const now = Date.parse(answer.headers.date ?? '');
+      return Number.isNaN(now) ? err(unreachable('its answer bears no time')) : ok(now);
+    } catch (error) {
+      return err(unreachable(causeOf(error)));
+    }
+  }
+
   /** Ends when the server ends it, when nothing came for 30 s (the library's bound), or when `signal` is aborted. */
   async watch(
     path: string,

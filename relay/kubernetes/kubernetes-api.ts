@@ -2,6 +2,7 @@
 // with a value, and repeats nothing by itself.
 import type { CommandFailure } from '../../shared/command.ts';
 import type { Result } from '../../shared/result.ts';
+import type { JoinToken } from './join-token-secret.ts';
 
 /**
  * UNREACHABLE: no answer, a certificate that is not the cluster's, or an answer that is not Kubernetes'.
@@ -87,12 +88,8 @@ export type KubernetesApi = {
     data: Readonly<Record<string, string>>,
     resourceVersion: string,
   ) => KubernetesCall<null>;
-  readonly createSecret: (secret: {
-    readonly namespace: string;
-    readonly name: string;
-    readonly type: string;
-    readonly stringData: Readonly<Record<string, string>>;
-  }) => KubernetesCall<null>;
+  /** Its life is measured by the API server's own clock: the relay's may be wrong. REFUSED 409 when there is one of that id. */
+  readonly createJoinToken: (token: JoinToken) => KubernetesCall<null>;
   /** Server-side apply as `slipway`, taking over fields others hold. The object goes as it is, unknown fields included. */
   readonly apply: (object: KubernetesObject) => KubernetesCall<null>;
   readonly close: () => Promise<void>;

@@ -121,7 +121,7 @@ export function playKubernetes(part: Partial<KubernetesApi>): KubernetesApi {
     evictPod: notPlayed,
     readConfigMap: notPlayed,
     changeConfigMap: notPlayed,
-    createSecret: notPlayed,
+    createJoinToken: notPlayed,
     apply: notPlayed,
     close: async () => {},
     ...part,

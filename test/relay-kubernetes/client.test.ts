@@ -93,21 +93,36 @@ describe("a cluster's API", () => {
 
   test('makes a token that a machine can join with', async () => {
     const { api } = await startCluster(ending);
-    const secret = {
-      namespace: 'kube-system',
-      name: 'bootstrap-token-abcdef',
-      type: 'bootstrap.kubernetes.io/token',
-      stringData: {
-        'token-id': 'abcdef',
-        'token-secret': '0123456789abcdef',
-        'usage-bootstrap-authentication': 'true',
-      },
-    };
-    expect(await api.createSecret(secret)).toEqual({ ok: true, value: null });
-    expect(await api.createSecret(secret)).toMatchObject({
+    const token = { id: 'abcdef', secret: '0123456789abcdef', lifeMs: 600_000 };
+    expect(await api.createJoinToken(token)).toEqual({ ok: true, value: null });
+    expect(await api.createJoinToken(token)).toMatchObject({
       ok: false,
       error: { status: 409, reason: 'AlreadyExists' },
     });
+  });
+
+  test('[CP14] a token lives by the clock of the API server, and is not made where that says no time', async () => {
+    const asked: unknown[] = [];
+    let date: string | null = 'Tue, 14 Jul 2026 09:00:00 GMT';
+    const { api } = await startScripted(ending, (request, response) => {
+      response.sendDate = false;
+      if (date !== null) response.setHeader('date', date);
+      if (request.method === 'POST') request.on('data', (body) => asked.push(JSON.parse(String(body))));
+      json(response, request.method === 'POST' ? 201 : 200, {});
+    });
+    const token = { id: 'abcdef', secret: '0123456789abcdef', lifeMs: 600_000 };
+    expect(await api.createJoinToken(token)).toEqual({ ok: true, value: null });
+    expect(asked).toMatchObject([
+      {
+        metadata: { name: 'bootstrap-token-abcdef', namespace: 'kube-system' },
+        type: 'bootstrap.kubernetes.io/token',
+        stringData: { 'token-id': 'abcdef', expiration: '2026-07-14T09:10:00.000Z' },
+      },
+    ]);
+    date = null;
+    const refused = { code: 'KUBERNETES_UNREACHABLE', detail: expect.stringContaining('time') };
+    expect(await api.createJoinToken(token)).toMatchObject({ ok: false, error: refused });
+    expect(asked).toHaveLength(1);
   });
 });
 

@@ -222,10 +222,9 @@ export class SiteKubernetes {
         const changed = await ask((cluster) => changeRecord(cluster, changes, resourceVersion));
         return changed.ok ? changed.value : changed;
       },
-      createSecret: ({ stringData }) =>
+      createJoinToken: ({ id, secret, lifeMs }) =>
         ask((cluster) => {
-          const until = Date.parse(stringData.expiration ?? '');
-          cluster.tokens.set(`${stringData['token-id']}.${stringData['token-secret']}`, until);
+          cluster.tokens.set(`${id}.${secret}`, this.#site.timeline.now + lifeMs);
           return null;
         }),
       apply: (object) =>

@@ -248,18 +248,8 @@ export const PLAN_MUTANTS: readonly Mutant[] = [
   {
     name: 'strays-stay',
     bug: 'a machine that joins after it was given up stays in etcd, where no member can be added any more (CP13)',
-    bias: {
-      workload: 'gateway-upgrade',
-      only: true,
-      gatewaySize: 3,
-      changesMachines: true,
-      stormMs: 900_000,
-      rates: { 'machine-request-lost': 0.25 },
-      acts: [
-        { act: 'bmc-refuses', times: 8, betweenMs: [1_000, 90_000] },
-        { act: 'human-breaks', times: 2, betweenMs: [300_000, 800_000] },
-      ],
-    },
+    argument:
+      'Since CP14 a machine that may join yet is kept, so only one whose document came by a relay that nobody hears of joins as a stray. None did in 400 lives in which people mark joining machines broken. Two tests of test/plan/strays.test.ts fail with it.',
     patches: [
       {
         file: 'functions/plan/plan-cluster.ts',
