@@ -1,5 +1,6 @@
 // What goes wrong of a gateway on machines of its own, beside everything else: at moments of a stream of its own.
 import { GATEWAY_ACTS, type GatewayAct } from './faults.ts';
+import { leavesTries } from './gateway-spares.ts';
 import type { HumanHand } from './human-hand.ts';
 import type { OwnGateway } from './own-gateway.ts';
 import { type Random, randomOf } from './prng.ts';
@@ -19,6 +20,7 @@ export class GatewayNemesis {
     this.#gateway = gateway;
     this.#human = human;
     this.#random = randomOf(world.scenario.seed, 'gateway-nemesis');
+    world.machines.mayFail = (systemId) => leavesTries(world, gateway, systemId);
     const count = world.scenario.bias?.only === true ? 0 : this.#random.below(ACTS_MAX + 1);
     for (let made = 0; made < count; made += 1) {
       const act = this.#random.pick(GATEWAY_ACTS);

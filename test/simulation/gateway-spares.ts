@@ -21,7 +21,8 @@ export function maySpare(world: World, gateway: OwnGateway, systemId: string, go
   );
 }
 
-function leavesTries({ timeline }: World, gateway: OwnGateway, systemId: string): boolean {
+/** False for the third machine of a slot. */
+export function leavesTries({ timeline }: World, gateway: OwnGateway, systemId: string): boolean {
   const state = gateway.own()?.state ?? null;
   const machine = state === null ? undefined : currentMachines(state).find(({ held }) => held?.systemId === systemId);
   if (state === null || machine === undefined) return true;

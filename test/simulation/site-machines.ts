@@ -41,6 +41,8 @@ export class SiteMachines {
   readonly #askRelay: AskRelay;
   region: Region | null = null;
   relays: MachineRelayPort = NO_MACHINE_RELAYS;
+  /** Whether kubeadm may fail on it, by chance. */
+  mayFail: (systemId: string) => boolean = () => true;
   readonly lives = new Map<string, Life>();
   /** By a person, since they were last switched off: their BMC may not have obeyed. */
   readonly markedBroken = new Set<string>();
@@ -194,7 +196,8 @@ export class SiteMachines {
     const disk = life.disk.files;
     placePki(life.disk);
     await this.#sleep(life, verb === 'init' ? timings.kubeadmInitMs : timings.kubeadmJoinMs);
-    if (this.#site.faults.strikes('kubeadm-fails')) return { exitCode: 1, output: 'simulated failure midway' };
+    if (this.mayFail(systemId) && this.#site.faults.strikes('kubeadm-fails'))
+      return { exitCode: 1, output: 'simulated failure midway' };
     const done = await runKubeadm([verb, ...rest.trim().split(/\s+/)], { systemId, disk }, this.#kubernetes.hub);
     this.#site.trace.say(
       systemId,

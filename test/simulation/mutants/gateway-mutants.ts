@@ -219,9 +219,9 @@ export const GATEWAY_MUTANTS: readonly Mutant[] = [
     name: 'document-names-the-program',
     bug: 'a machine whose relay was upgraded since it served the document never takes its program (GW1)',
     bias: {
-      ...{ workload: 'gateway-upgrade', only: true, gatewaySize: 3, changesMachines: true, stormMs: 900_000 },
-      rates: { 'machine-request-lost': 0.3 },
-      acts: [{ act: 'human-breaks', times: 10, betweenMs: [100_000, 880_000] }],
+      ...{ workload: 'gateway-upgrade', only: true, gatewaySize: 3, stormMs: 900_000 },
+      rates: { 'machine-request-lost': 0.5 },
+      acts: [{ act: 'human-breaks', times: 16, betweenMs: [60_000, 800_000] }],
     },
     patches: [
       { file: 'functions/plan/relay-step.ts', from: 's/^${PROGRAM_DIGEST_HEADER}: ', to: 's/^nobody-sends-this: ' },
