@@ -160,8 +160,11 @@ export class Nemesis {
       },
     ].filter(() => this.#random.chance(0.7));
     for (const [at, way] of ways.entries()) {
-      timeline.after(at * this.#random.between(500, 20_000), way.clog);
-      timeline.after(60_000 + this.#random.below(120_000), way.free);
+      const clogMs = at * this.#random.between(500, 20_000);
+      const freeMs = 60_000 + this.#random.below(120_000);
+      // Nobody would free it again: not before its turn, and not after the storm.
+      if (clogMs < freeMs && timeline.now + clogMs < this.#world.scenario.stormMs) timeline.after(clogMs, way.clog);
+      timeline.after(freeMs, way.free);
     }
     return ways.length > 0;
   }
