@@ -144,7 +144,7 @@ export class Nemesis {
 
   /** Clogs some ways one by one and frees them in another order (FoundationDB). */
   #swizzle(): boolean {
-    const { nodes, wire, timeline } = this.#world;
+    const { nodes, wire, timeline, site } = this.#world;
     const ways = [
       ...nodes.map((node) => ({
         clog: () => void this.#cutOff(node, 1_800_000, true),
@@ -163,7 +163,7 @@ export class Nemesis {
       const clogMs = at * this.#random.between(500, 20_000);
       const freeMs = 60_000 + this.#random.below(120_000);
       // Nobody would free it again: not before its turn, and not after the storm.
-      if (clogMs < freeMs && timeline.now + clogMs < this.#world.scenario.stormMs) timeline.after(clogMs, way.clog);
+      if (clogMs < freeMs && timeline.now + clogMs < site.faults.until) timeline.after(clogMs, way.clog);
       timeline.after(freeMs, way.free);
     }
     return ways.length > 0;
