@@ -8,7 +8,7 @@ import { err, ok, type Result } from '../../shared/result.ts';
 import { isOurs } from '../maas/claims.ts';
 import type { MaasClient } from '../maas/client.ts';
 import { allocateById, listMachines } from '../maas/machines.ts';
-import { annotate, asOfNow, giveBack, isGivenBack } from './claimed-machine.ts';
+import { annotate, askForMachine, giveBack, isGivenBack } from './claimed-machine.ts';
 import { type CommandContext, type HandlerFailure, lookAgain, type ResultOf } from './handler.ts';
 import { mayPass, pause, persevere, stillUnknown } from './persevere.ts';
 
@@ -140,17 +140,13 @@ async function callAllocate(
 ): Promise<Result<MachineFacts, HandlerFailure>> {
   const may = await context.beforeChange(`allocate ${systemId}`);
   if (!may.ok) return may;
-  context.ports.reach('before-allocate-call');
-  const askedMs = context.ports.clock.monotonicMs();
-  const got = await allocateById(maas, { systemId, claim });
-  context.ports.reach('after-allocate-call');
-  if (!got.ok) {
-    if (got.error.code === 'MAAS_UNKNOWN_OUTCOME') context.late.unanswered();
-    return got;
-  }
-  context.late.took('answered');
-  const now = await asOfNow(context, maas, got.value, { claim, askedMs });
-  if (!now.ok) return err(stillUnknown(`allocate of ${systemId} was answered late`, now.error));
-  if (now.value !== null) return ok(now.value);
+  const got = await askForMachine(context, maas, { claim, systemId, what: 'allocate' }, async () => {
+    context.ports.reach('before-allocate-call');
+    const answered = await allocateById(maas, { systemId, claim });
+    context.ports.reach('after-allocate-call');
+    return answered;
+  });
+  if (!got.ok) return got;
+  if (got.value !== null) return ok(got.value);
   return err({ code: 'MAAS_CONFLICT', detail: `somebody gave ${systemId} back before MAAS had answered` });
 }

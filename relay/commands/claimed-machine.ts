@@ -72,18 +72,27 @@ export async function annotate(
 const MOMENT_MS = 5_000;
 
 /**
- * What MAAS answered to a change, if that was soon; else what is true now: a person may have given the machine back, and another
- * claim got it. Null when it is not under the claim any more.
- * @param askedMs monotonic, directly before the call
+ * A request that takes a machine for its claim, minded if it gets no answer (C12). If the answer took long, what is true now: a
+ * person may have given the machine back meanwhile, and another claim got it. Null when it is not under the claim any more.
+ * @param request what is called and nothing else; made once
  */
-export async function asOfNow(
+export async function askForMachine(
   context: CommandContext,
   maas: MaasClient,
-  answered: MachineFacts,
-  { claim, askedMs }: { readonly claim: Claim; readonly askedMs: number },
+  { claim, systemId, what }: { readonly claim: Claim; readonly systemId: SystemId; readonly what: string },
+  request: () => Promise<Result<MachineFacts, MaasFailure>>,
 ): Promise<Result<MachineFacts | null, HandlerFailure>> {
-  if (context.ports.clock.monotonicMs() - askedMs <= MOMENT_MS) return ok(answered);
-  return persevere(context, () => lookAt(maas, answered.systemId, claim));
+  const { clock } = context.ports;
+  const askedMs = clock.monotonicMs();
+  const answered = await request();
+  if (!answered.ok) {
+    if (answered.error.code === 'MAAS_UNKNOWN_OUTCOME') context.late.unanswered();
+    return answered;
+  }
+  context.late.took('answered');
+  if (clock.monotonicMs() - askedMs <= MOMENT_MS) return answered;
+  const now = await persevere(context, () => lookAt(maas, systemId, claim));
+  return now.ok ? now : err(stillUnknown(`${what} of ${systemId} was answered late`, now.error));
 }
 
 export type GivenBack = { readonly systemId: SystemId; readonly status: MachineStatus };

@@ -11,7 +11,7 @@ import { findByClaim } from '../maas/claims.ts';
 import type { MaasClient } from '../maas/client.ts';
 import { deploy, listMachines } from '../maas/machines.ts';
 import { allocateMachine } from './allocate-machine.ts';
-import { annotate, asOfNow, type GivenBack, giveBack, lookAt } from './claimed-machine.ts';
+import { annotate, askForMachine, type GivenBack, giveBack, lookAt } from './claimed-machine.ts';
 import type { CommandContext, Handler, HandlerFailure, Handlers, ResultOf } from './handler.ts';
 import { isNoMember } from './members.ts';
 import { mayPass, pause, persevere, stillUnknown } from './persevere.ts';
@@ -115,19 +115,15 @@ async function deployAllocated(
   const userData = ports.userDataFor({ claim, systemId, enrolUntil });
   const may = await context.beforeChange(`deploy ${systemId}`);
   if (!may.ok) return may;
-  context.ports.reach('before-deploy-call');
   const order = { systemId, claim, image, userData, ...(hweKernel === null ? {} : { hweKernel }) };
-  const askedMs = context.ports.clock.monotonicMs();
-  const deployed = await deploy(maas, order);
-  context.ports.reach('after-deploy-call');
-  if (!deployed.ok) {
-    if (deployed.error.code === 'MAAS_UNKNOWN_OUTCOME') context.late.unanswered();
-    return deployed;
-  }
-  context.late.took('answered');
-  const now = await asOfNow(context, maas, deployed.value, { claim, askedMs });
-  if (!now.ok) return err(stillUnknown(`deploy of ${systemId} was answered late`, now.error));
-  return now.value === null ? err(notUnder(systemId, claim)) : ok(now.value);
+  const got = await askForMachine(context, maas, { claim, systemId, what: 'deploy' }, async () => {
+    context.ports.reach('before-deploy-call');
+    const answered = await deploy(maas, order);
+    context.ports.reach('after-deploy-call');
+    return answered;
+  });
+  if (!got.ok) return got;
+  return got.value === null ? err(notUnder(systemId, claim)) : ok(got.value);
 }
 
 /** Everything under the claim goes back; a machine that is not (or no longer) under it is not touched (13.2 e), nor a member of etcd. */
