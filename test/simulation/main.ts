@@ -1,6 +1,6 @@
 // `npm run simulate`: clusters' lives, played from seeds. See options.ts.
 import { runCrashPoints } from './crash-points.ts';
-import { runMany } from './many-seeds.ts';
+import { biasFor, runMany } from './many-seeds.ts';
 import { outsideOfPromises } from './microtasks.ts';
 import { runMutants } from './mutant-hunt.ts';
 import { parseSimulateOptions, SIMULATE_HELP, type SimulateOptions } from './options.ts';
@@ -33,7 +33,7 @@ function play(options: SimulateOptions): Promise<boolean> {
 async function oneSeed(seed: number, { calm, workload, trace, bias }: SimulateOptions): Promise<boolean> {
   const scenario = scenarioOf(seed, {
     withFaults: !calm,
-    bias: bias ?? null,
+    bias: bias === undefined ? null : biasFor(seed, bias),
     ...(workload === undefined ? {} : { workload }),
   });
   console.log(JSON.stringify(scenario));

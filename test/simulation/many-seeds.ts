@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { Bias } from './bias.ts';
 import { missingFrom } from './coverage.ts';
 import { runJobs } from './crew.ts';
+import { drawnBias } from './drawn-bias.ts';
 import { GATEWAY_SEEDS_FROM, UPGRADE_SEEDS_FROM } from './gateway-scenario.ts';
 import { type Job, stormOf } from './job.ts';
 import { progressOf } from './progress.ts';
@@ -15,8 +16,13 @@ export type ManyOptions = {
   readonly threads: number;
   readonly json: boolean;
   /** Null: as chance has it, after those that once found a bug, and coverage is asked for. */
-  readonly bias: Bias | null;
+  readonly bias: WantedBias | null;
 };
+
+/** `drawn`: each seed has its own. */
+export type WantedBias = Bias | 'drawn';
+
+export const biasFor = (seed: number, wanted: WantedBias): Bias => (wanted === 'drawn' ? drawnBias(seed) : wanted);
 
 /** Beside each so many fresh seeds one more life is played: of a gateway on machines of its own; every other one is upgraded. */
 const SEEDS_PER_GATEWAY = 8;
@@ -85,7 +91,8 @@ export async function runMany(options: ManyOptions): Promise<boolean> {
 }
 
 function jobsOf({ seeds, start, bias }: ManyOptions): Job[] {
-  if (bias !== null) return Array.from({ length: seeds }, (_, index) => stormOf(start + index, bias));
+  if (bias !== null)
+    return Array.from({ length: seeds }, (_, index) => stormOf(start + index, biasFor(start + index, bias)));
   const old = corpus();
   const known = new Set(old.filter((job) => job.bias === null).map(({ seed }) => seed));
   const fresh = Array.from({ length: seeds }, (_, index) => freshSeeds(start, index)).flat();

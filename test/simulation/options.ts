@@ -27,7 +27,7 @@ Options
   --trace              with --seed: every line of what happens
   --calm               with --seed: without faults
   --workload W         with --seed or --crash-points: only ${WORKLOADS.join(', ')}
-  --bias JSON          with --seed, or many seeds: what is likelier than chance has it, as a mutant's bias (bias.ts); of many seeds only the fresh ones are played
+  --bias JSON          with --seed, or many seeds: what is likelier than chance has it, as a mutant's bias (bias.ts); \`drawn\`: each seed draws one; of many seeds only the fresh ones are played
   --pairs N            with --crash-points: also N lives that lose something twice (default 0)
   --mutant NAME        with --mutants: only this bug
   --days N             with --soak: how long (default 30)
@@ -38,12 +38,17 @@ The last line is JSON. Of many seeds: \`hash\` is the same for the same seeds, w
 is of the clock on the wall, with the start of the threads in it.
 `;
 
-const JsonText = z.string().transform((text, context): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: `--bias is no JSON: ${String(error)}` });
+const BiasText = z.string().transform((text, context) => {
+  if (text === 'drawn') return text;
+  const wrong = (why: string) => {
+    context.addIssue({ code: 'custom', message: `--bias takes 'drawn' or JSON: ${why}` });
     return z.NEVER;
+  };
+  try {
+    const bias = Bias.safeParse(JSON.parse(text));
+    return bias.success ? bias.data : wrong(z.prettifyError(bias.error));
+  } catch (error) {
+    return wrong(String(error));
   }
 });
 
@@ -58,7 +63,7 @@ const SimulateOptions = z.strictObject({
   trace: z.boolean(),
   calm: z.boolean(),
   workload: z.enum(WORKLOADS, `--workload is one of ${WORKLOADS.join(', ')}`).optional(),
-  bias: JsonText.pipe(Bias).optional(),
+  bias: BiasText.optional(),
   pairs: whole('pairs', 0, 1_000_000),
   mutant: z.string().optional(),
   days: whole('days', 1, 3_650),

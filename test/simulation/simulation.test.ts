@@ -3,8 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { clusterStorage } from '../../functions/objects/cluster-storage.ts';
+import { Bias } from './bias.ts';
+import { drawnBias } from './drawn-bias.ts';
 import { GATEWAY_SEEDS_FROM } from './gateway-scenario.ts';
-import { answerJob } from './job.ts';
+import { answerJob, stormOf } from './job.ts';
 import { corpus, replayOf } from './many-seeds.ts';
 import { outsideOfPromises } from './microtasks.ts';
 import { MUTANTS } from './mutants/mutants.ts';
@@ -34,6 +36,17 @@ test('ten lives of gateways on machines of their own break nothing', { timeout: 
     const { violations, faults } = await storm(seed);
     expect({ replay: `npm run simulate -- --seed ${seed} --trace`, violations }).toMatchObject({ violations: [] });
     expect(faults['code-used-twice']).toBeGreaterThan(0);
+  }
+});
+
+test('twenty lives with a bias that each draws break nothing, and the same seed draws the same', {
+  timeout: 180_000,
+}, async () => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const job = stormOf(seed, drawnBias(seed));
+    expect(Bias.parse(job.bias)).toEqual(drawnBias(seed));
+    const { violations } = (await answerJob(job)).result;
+    expect({ replay: replayOf(job), violations }).toMatchObject({ violations: [] });
   }
 });
 
